@@ -3,6 +3,7 @@
 GripError
 ├── ProtocolError            a peer sent bytes that break the protocol: answered with a 400, or a close
 │   ├── WebSocketEventsError     a body that is not application/websocket-events
+│   ├── ControlMessageError      a control message ("c:" + JSON) the proxy would ignore
 │   ├── MessageDecodeError       a text message that is not UTF-8
 │   ├── HeaderError              a header that does not parse
 │   └── LinkError                a link token that is forged, stale or malformed
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 __all__ = [
     "ChannelNameError",
+    "ControlMessageError",
     "GripError",
     "GripUrlError",
     "HeaderError",
@@ -45,7 +47,22 @@ class ProtocolError(GripError, ValueError):
 
 
 class WebSocketEventsError(ProtocolError):
-    """A body is not well-formed ``application/websocket-events``."""
+    """A body is not well-formed ``application/websocket-events``.
+
+    ``problem`` says what is wrong; ``event`` counts from 1, and is ``None`` when the whole body is meant.
+    """
+
+    def __init__(self, problem: str, event: int | None = None) -> None:
+        super().__init__(problem, event)
+        self.problem = problem
+        self.event = event
+
+    def __str__(self) -> str:
+        return self.problem if self.event is None else f"event {self.event}: {self.problem}"
+
+
+class ControlMessageError(ProtocolError):
+    """A control message is not what the proxy understands."""
 
 
 class MessageDecodeError(ProtocolError):
