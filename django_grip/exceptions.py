@@ -14,10 +14,25 @@ GripError
 │   ├── KeyFormatError           a key that is empty, malformed or of an unknown kind
 │   ├── GripUrlError             a GRIP URL or proxy entry that does not parse
 │   └── ResponseTooLarge         more output than the proxy takes in one response
-└── PublishError             an item did not reach a proxy
+└── PublishError             an item did not reach every proxy
+    ├── NoProxy                  there is no proxy to publish to
+    ├── NotCommitted             the item waits for its transaction
+    ├── PublisherClosed          the publisher was closed before the call
+    └── ProxyFailure             what went wrong with one proxy
+        ├── QueueFull                too much waits for this proxy already
+        ├── ItemRejected             the proxy takes other items, not this one
+        ├── ProxyRefused             the proxy refuses whatever comes from here
+        ├── PublishTimeout           the proxy did not take the item in time
+        └── NotSent                  the publisher was closed, or the process ended, before the item's turn
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .publishing.publication import ProxyResult
 
 __all__ = [
     "ChannelNameError",
@@ -27,11 +42,20 @@ __all__ = [
     "HeaderError",
     "InstructError",
     "ItemError",
+    "ItemRejected",
     "KeyFormatError",
     "LinkError",
     "MessageDecodeError",
+    "NoProxy",
+    "NotCommitted",
+    "NotSent",
     "ProtocolError",
+    "ProxyFailure",
+    "ProxyRefused",
     "PublishError",
+    "PublishTimeout",
+    "PublisherClosed",
+    "QueueFull",
     "ResponseTooLarge",
     "UsageError",
     "WebSocketEventsError",
@@ -105,5 +129,64 @@ class ResponseTooLarge(UsageError):
     """More output than the proxy takes in one response."""
 
 
-class PublishError(GripError):
-    """An item did not reach a proxy."""
+# A ValueError too, because that is what pubcontrol raises when a blocking publish fails.
+class PublishError(GripError, ValueError):
+    """An item did not reach every proxy.
+
+    `results` has one entry for each proxy that is known to have taken or not taken the item.
+    """
+
+    def __init__(self, message: str, *, results: Sequence[ProxyResult] = ()) -> None:
+        super().__init__(message)
+        self.results = tuple(results)
+
+
+class NoProxy(PublishError):
+    """There is no proxy to publish to."""
+
+
+class NotCommitted(PublishError):
+    """The item goes out when its transaction commits; waiting for it inside the transaction would never end."""
+
+
+class PublisherClosed(PublishError):
+    """The publisher was closed before the call."""
+
+
+class ProxyFailure(PublishError):
+    """One proxy did not take an item; the text says why, the `ProxyResult` that carries it says which proxy."""
+
+
+class QueueFull(ProxyFailure):
+    """So many items wait for this proxy that no more are taken in."""
+
+
+class ItemRejected(ProxyFailure):
+    """The proxy takes other items, but not this one. `status`: its HTTP status."""
+
+    def __init__(self, message: str, *, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ProxyRefused(ProxyFailure):
+    """The proxy refuses whatever comes from here: a wrong URL, key or certificate. `status`: its HTTP status, or 0."""
+
+    def __init__(self, message: str, *, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class PublishTimeout(ProxyFailure):
+    """The proxy did not take the item within ``GRIP_PUBLISH_TIMEOUT``.
+
+    `uncertain`: an answer was cut off, so that the item may have arrived all the same.
+    """
+
+    def __init__(self, message: str, *, uncertain: bool = False) -> None:
+        super().__init__(message)
+        self.uncertain = uncertain
+
+
+class NotSent(ProxyFailure):
+    """The publisher was closed, or the process ended or was forked, before the item's turn came."""
