@@ -1,0 +1,73 @@
+"""The part of pubcontrol 3 that django_grip builds on."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+class Format:
+    def name(self) -> str: ...
+    def export(self) -> dict[str, Any]: ...
+
+class Item:
+    id: str | None
+    prev_id: str | None
+    formats: list[Format]
+    meta: Mapping[str, str]
+    def __init__(
+        self,
+        formats: Format | Iterable[Format],
+        id: str | None = None,
+        prev_id: str | None = None,
+        meta: Mapping[str, str] = ...,
+    ) -> None: ...
+    def export(self, formats_field: bool = False, tnetstring: bool = False) -> dict[str, Any]: ...
+
+class PubControlClient:
+    uri: str
+    closed: bool
+    def __init__(
+        self,
+        uri: str,
+        auth_jwt_claim: dict[str, Any] | None = None,
+        auth_jwt_key: str | bytes | None = None,
+        require_subscribers: bool = False,
+        sub_callback: Callable[[str, str], object] | None = None,
+        auth_bearer: str | None = None,
+    ) -> None: ...
+    def set_auth_basic(self, username: str, password: str) -> None: ...
+    def set_auth_bearer(self, value: str) -> None: ...
+    def set_auth_jwt(self, claim: dict[str, Any], key: str | bytes) -> None: ...
+    def publish(
+        self,
+        channel: str,
+        item: Item,
+        blocking: bool = False,
+        callback: Callable[[bool, str], object] | None = None,
+    ) -> None: ...
+    def wait_all_sent(self) -> None: ...
+    def finish(self) -> None: ...
+    def close(self) -> None: ...
+    def http_call(self, endpoint: str, data: Any, headers: dict[str, str] = ...) -> tuple[int, Any, str]: ...
+
+class PubControl:
+    clients: list[Any]
+    closed: bool
+    def __init__(
+        self,
+        config: dict[str, Any] | list[dict[str, Any]] | None = None,
+        sub_callback: Callable[[str, str], object] | None = None,
+        zmq_context: Any = None,
+    ) -> None: ...
+    def remove_all_clients(self) -> None: ...
+    def add_client(self, client: Any) -> None: ...
+    def apply_config(self, config: dict[str, Any] | list[dict[str, Any]]) -> None: ...
+    def publish(
+        self,
+        channel: str,
+        item: Item,
+        blocking: bool = False,
+        callback: Callable[[bool, str], object] | None = None,
+    ) -> None: ...
+    def close(self) -> None: ...
+    def wait_all_sent(self) -> None: ...
+    def finish(self) -> None: ...
+    def http_call(self, endpoint: str, data: Any, headers: dict[str, str] = ...) -> dict[Any, Any]: ...
