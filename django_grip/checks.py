@@ -1,0 +1,165 @@
+"""System checks: what is wrong with the settings, and what to write instead. ``docs/settings.md`` lists the ids."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.exceptions import ImproperlyConfigured
+
+from . import conf
+from .conf import GripSettings, grip_settings
+from .protocol.proxy_config import ProxyConfig
+
+__all__ = ["check_keys", "check_middleware", "check_settings"]
+
+MIDDLEWARE = "django_grip.GripMiddleware"
+_MIDDLEWARE_NAMES = (MIDDLEWARE, "django_grip.middleware.GripMiddleware")
+_CACHE_MIDDLEWARE = "django.middleware.cache.FetchFromCacheMiddleware"
+
+# Pushpin ships with it, so everybody knows it.
+_DEFAULT_KEYS = (b"changeme",)
+# RFC 7518, 3.2: a key for HS256 has at least the size of its hash.
+_STRONG_KEY_BYTES = 32
+
+
+@register("grip")
+def check_settings(**kwargs: Any) -> list[CheckMessage]:
+    """grip.E001, grip.W001, grip.W002, grip.W003: unusable, unknown, contradictory and missing settings."""
+    messages: list[CheckMessage] = [
+        Error(f"{problem.setting} {problem.text}", hint=problem.hint or None, id="grip.E001")
+        for problem in conf.find_problems()
+    ]
+    messages.extend(_unknown_settings())
+    messages.extend(_contradictions())
+    if not messages and not grip_settings().proxies:
+        messages.append(
+            Warning(
+                "No GRIP proxy is configured: no request counts as proxied, and publish() has nowhere to send to.",
+                hint='Set GRIP_PROXIES = [{"control_uri": "http://127.0.0.1:5561", "key": "..."}].',
+                id="grip.W003",
+            )
+        )
+    return messages
+
+
+def _unknown_settings() -> Iterator[CheckMessage]:
+    for name in conf.setting_names():
+        if name not in conf.KNOWN_SETTINGS:
+            near = difflib.get_close_matches(name, conf.KNOWN_SETTINGS, n=1)
+            hint = f"Did you mean {near[0]}?" if near else "docs/settings.md lists the settings."
+            yield Warning(f"{name} is not a setting of django-grip.", hint=hint, id="grip.W001")
+
+
+def _contradictions() -> Iterator[CheckMessage]:
+    given = set(conf.setting_names())
+    if {"GRIP_URL", "GRIP_PROXIES"} <= given:
+        yield Warning(
+            "GRIP_URL is set beside GRIP_PROXIES: items are published to all of them.",
+            hint="Keep one of the two, unless the project really has several proxies.",
+            id="grip.W002",
+        )
+    if "GRIP_VERIFY_KEY" in given and not {"GRIP_URL", "GRIP_PROXIES"} & given:
+        yield Warning(
+            "GRIP_VERIFY_KEY is set, but there is no proxy whose key it could be.",
+            hint="Set GRIP_PROXIES or GRIP_URL too.",
+            id="grip.W002",
+        )
+
+
+@register("grip")
+def check_keys(**kwargs: Any) -> list[CheckMessage]:
+    """grip.E002, grip.E003, grip.E004, grip.W004, grip.W005: who could sign as the proxy?"""
+    config = _usable_settings()
+    if config is None or not config.proxies:
+        return []
+    return [*_unsigned(config), *_weak_keys(config), *_foreign_keys(config.proxies)]
+
+
+def _usable_settings() -> GripSettings | None:
+    try:
+        return grip_settings()
+    except ImproperlyConfigured:
+        return None  # grip.E001 tells
+
+
+def _unsigned(config: GripSettings) -> Iterator[CheckMessage]:
+    if config.verify_keys:
+        if config.allow_unsigned:
+            yield Warning(
+                "GRIP_ALLOW_UNSIGNED has no effect: a proxy has a key, so every request must be signed.",
+                hint="Take the setting out.",
+                id="grip.W002",
+            )
+        return
+    if config.allow_unsigned:
+        yield Warning(
+            "GRIP_ALLOW_UNSIGNED lets anybody who reaches the application speak as the proxy.",
+            hint='Give the proxy a key (sig_key in pushpin.conf) and name it as "key" in GRIP_PROXIES.',
+            id="grip.W004",
+        )
+    elif not config.debug:
+        yield Error(
+            "No proxy in GRIP_PROXIES has a key, so no request can count as proxied.",
+            hint='Give the proxy a key (sig_key in pushpin.conf) and name it as "key" in GRIP_PROXIES.',
+            id="grip.E002",
+        )
+
+
+def _weak_keys(config: GripSettings) -> Iterator[CheckMessage]:
+    if config.debug:
+        return
+    for secret in {key.key.secret for key in config.verify_keys if key.key.secret is not None}:
+        if secret in _DEFAULT_KEYS:
+            yield Error(
+                'The proxy\'s key is "changeme", which everybody knows who has seen Pushpin\'s configuration.',
+                hint="Make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'",
+                id="grip.E003",
+            )
+        elif len(secret) < _STRONG_KEY_BYTES:
+            yield Warning(
+                f"A proxy's key has {len(secret)} bytes; one that cannot be guessed has {_STRONG_KEY_BYTES}.",
+                hint="Make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'",
+                id="grip.W005",
+            )
+
+
+def _foreign_keys(proxies: Iterable[ProxyConfig]) -> Iterator[CheckMessage]:
+    for proxy in proxies:
+        key = proxy.verify_key
+        if key is not None and key.key.secret is None and not key.issuer:
+            yield Error(
+                f"The proxy at {proxy.control_uri} has a public verify_key but no verify_iss, so no request verifies.",
+                hint='One key may sign for many services (Fastly\'s does): name yours, as "verify_iss": "fastly:ID".',
+                id="grip.E004",
+            )
+
+
+@register("grip")
+def check_middleware(**kwargs: Any) -> list[CheckMessage]:
+    """grip.E005, grip.E006, grip.W006: is the middleware there, once, and in front of the page cache?"""
+    installed = conf.installed_middleware()
+    places = [place for place, name in enumerate(installed) if name in _MIDDLEWARE_NAMES or _is_ours(name)]
+    if not places:
+        return [Error(f"{MIDDLEWARE} is not in MIDDLEWARE.", hint="Put it first.", id="grip.E005")]
+    if len(places) > 1:
+        return [Error(f"{MIDDLEWARE} is in MIDDLEWARE {len(places)} times.", hint="Keep the first.", id="grip.E006")]
+    if _CACHE_MIDDLEWARE in installed[: places[0]]:
+        text = f"{MIDDLEWARE} stands behind {_CACHE_MIDDLEWARE}, which answers proxied requests before it."
+        return [Warning(text, hint=f"Put {MIDDLEWARE} first.", id="grip.W006")]
+    return []
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a middleware is a subclass of ours; what cannot be imported is for Django to report."""
+    from django.utils.module_loading import import_string
+
+    from .middleware import GripMiddleware
+
+    try:
+        middleware = import_string(name)
+    except ImportError:
+        return False
+    return isinstance(middleware, type) and issubclass(middleware, GripMiddleware)

@@ -1,0 +1,267 @@
+"""The project's GRIP settings, typed and checked: the only reader of ``django.conf.settings``.
+
+`grip_settings()` reads them at first use and again after ``override_settings``. A value that cannot be used raises
+`ImproperlyConfigured` there and then; `find_problems()` lists all such values at once, for the system checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+from django.utils.crypto import salted_hmac
+
+from .exceptions import GripError
+from .protocol.channels import check_channel_name
+from .protocol.proxy_config import ProxyConfig, parse_grip_url, proxy_config_from_dict
+from .protocol.signatures import SignatureVerifier, VerifyKey
+
+__all__ = ["GripSettings", "SettingProblem", "derive_keys", "find_problems", "grip_settings", "read_origins"]
+
+PUBLISH_MODES = ("background", "inline")
+
+
+@dataclass(frozen=True)
+class GripSettings:
+    """What the settings say, ready for use. Times are in seconds, sizes in what the name says."""
+
+    proxies: tuple[ProxyConfig, ...] = ()
+    publish_servers: tuple[ProxyConfig, ...] = ()
+    prefix: str = ""
+    proxy_required: bool = False
+    allow_unsigned: bool = False
+    allowed_origins: tuple[str, ...] = ()
+    max_channels: int = 20
+    publish_mode: str = "background"
+    publish_timeout: float = 30.0
+    publish_queue_size: int = 10_000
+    debug: bool = False
+    csrf_trusted_origins: tuple[str, ...] = ()
+
+    @cached_property
+    def verify_keys(self) -> tuple[VerifyKey, ...]:
+        """The keys a Grip-Sig may be signed with, without repeats."""
+        keys = (proxy.verify_key for proxy in self.proxies)
+        return tuple(dict.fromkeys(key for key in keys if key is not None))
+
+    @cached_property
+    def verifier(self) -> SignatureVerifier:
+        return SignatureVerifier(self.verify_keys)
+
+    @cached_property
+    def believes_unsigned(self) -> bool:
+        """Whether a request counts as proxied without a signature: only with no key at all (DESIGN decision 1)."""
+        return bool(self.proxies) and not self.verify_keys and (self.debug or self.allow_unsigned)
+
+
+@dataclass(frozen=True)
+class SettingProblem:
+    """A setting whose value cannot be used: its name, what is wrong and what to write instead."""
+
+    setting: str
+    text: str
+    hint: str = ""
+
+
+class _Unusable(Exception):
+    """A value is wrong; the message says how, without the setting's name."""
+
+    def __init__(self, text: str, hint: str = "") -> None:
+        super().__init__(text)
+        self.hint = hint
+
+
+def _read_bool(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise _Unusable(f"must be True or False, not {value!r}.")
+    return value
+
+
+def _read_prefix(value: object) -> str:
+    if not isinstance(value, str):
+        raise _Unusable(f"must be a str, not {type(value).__name__}.")
+    if value:
+        # A prefix may end in what a whole name may not end in, so it is judged with something behind it.
+        check_channel_name(value + "x")
+    return value
+
+
+def _read_mode(value: object) -> str:
+    if value not in PUBLISH_MODES:
+        raise _Unusable(f'must be "background" or "inline", not {value!r}.')
+    return cast(str, value)
+
+
+def _read_positive_int(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise _Unusable(f"must be an int above 0, not {value!r}.")
+    return value
+
+
+def _read_seconds(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 86_400:
+        raise _Unusable(f"must be a number of seconds above 0, not {value!r}.")
+    return float(value)
+
+
+def _read_origins(value: object) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise _Unusable(f"must be a list of origins, not {value!r}.", 'Write ["https://www.example.com"].')
+    origins = tuple(value)
+    for origin in origins:
+        _check_origin(origin)
+    return cast("tuple[str, ...]", origins)
+
+
+def read_origins(value: object) -> tuple[str, ...]:
+    """Check a list of origins given in code, as GRIP_ALLOWED_ORIGINS is. Raises: ImproperlyConfigured."""
+    try:
+        return _read_origins(value)
+    except _Unusable as error:
+        raise ImproperlyConfigured(f"allowed_origins {error} {error.hint}") from None
+
+
+def _check_origin(origin: object) -> None:
+    """Refuse what can never match an Origin header: no scheme, a path, a user."""
+    hint = 'Write "https://www.example.com", "https://*.example.com" or "*".'
+    if not isinstance(origin, str):
+        raise _Unusable(f"has {origin!r}, which is not a str.", hint)
+    parts = urlsplit(origin)
+    if origin == "*" or (parts.scheme and parts.netloc and origin == f"{parts.scheme}://{parts.netloc}"):
+        return
+    raise _Unusable(f"has {origin!r}, which is not an origin (scheme, host, and port if it is not the usual one).", hint)
+
+
+def _entries(value: object) -> list[Mapping[str, Any]]:
+    if isinstance(value, Mapping):
+        value = [value]
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise _Unusable(f"must be a list of dicts, not {type(value).__name__}.")
+    entries = list(value)
+    for entry in entries:
+        if not isinstance(entry, Mapping):
+            raise _Unusable(f"must be a list of dicts, but has a {type(entry).__name__}.")
+    return entries
+
+
+def _read_proxies(value: object) -> tuple[ProxyConfig, ...]:
+    default_key = getattr(settings, "GRIP_VERIFY_KEY", None)
+    return tuple(proxy_config_from_dict(_with_default_key(entry, default_key)) for entry in _entries(value))
+
+
+def _with_default_key(entry: Mapping[str, Any], default_key: object) -> Mapping[str, Any]:
+    if default_key is None or entry.get("verify_key") is not None:
+        return entry
+    return {**entry, "verify_key": default_key}
+
+
+def _read_url(value: object) -> tuple[ProxyConfig, ...]:
+    if not isinstance(value, str):
+        raise _Unusable(f"must be a str, not {type(value).__name__}.")
+    if not value:
+        return ()
+    return (parse_grip_url(value, default_verify_key=getattr(settings, "GRIP_VERIFY_KEY", None)),)
+
+
+def _read_publish_servers(value: object) -> tuple[ProxyConfig, ...]:
+    servers = []
+    for entry in _entries(value):
+        unknown = set(entry) - {"uri", "iss", "key"}
+        if unknown or not entry.get("uri"):
+            wrong = f"an unknown entry {sorted(map(str, unknown))[0]!r}" if unknown else 'no "uri"'
+            raise _Unusable(f"has a server with {wrong}.", 'The entries are "uri", "iss" and "key".')
+        names = {"uri": "control_uri", "iss": "control_iss", "key": "key"}
+        servers.append(proxy_config_from_dict({names[name]: entry[name] for name in entry}))
+    return tuple(servers)
+
+
+@dataclass(frozen=True)
+class _Setting:
+    field: str
+    read: Callable[[object], Any]
+    # What stands for "not set", besides the setting being absent.
+    empty: tuple[object, ...] = field(default=(None,))
+
+
+# GRIP_VERIFY_KEY is read with the proxies, whose default key it is.
+_SETTINGS: dict[str, _Setting] = {
+    "GRIP_PROXIES": _Setting("proxies", _read_proxies),
+    "GRIP_URL": _Setting("url_proxies", _read_url),
+    "PUBLISH_SERVERS": _Setting("publish_servers", _read_publish_servers),
+    "GRIP_PREFIX": _Setting("prefix", _read_prefix),
+    "GRIP_PROXY_REQUIRED": _Setting("proxy_required", _read_bool),
+    "GRIP_ALLOW_UNSIGNED": _Setting("allow_unsigned", _read_bool),
+    "GRIP_ALLOWED_ORIGINS": _Setting("allowed_origins", _read_origins),
+    "GRIP_MAX_CHANNELS": _Setting("max_channels", _read_positive_int),
+    "GRIP_PUBLISH_MODE": _Setting("publish_mode", _read_mode),
+    "GRIP_PUBLISH_TIMEOUT": _Setting("publish_timeout", _read_seconds),
+    "GRIP_PUBLISH_QUEUE_SIZE": _Setting("publish_queue_size", _read_positive_int),
+}
+KNOWN_SETTINGS = frozenset(_SETTINGS) | {"GRIP_VERIFY_KEY"}
+
+
+def _read(name: str) -> tuple[dict[str, Any], SettingProblem | None]:
+    """Read one setting: its field and value, or the problem with it."""
+    setting = _SETTINGS[name]
+    value = getattr(settings, name, None)
+    if value in setting.empty:
+        return {}, None
+    try:
+        return {setting.field: setting.read(value)}, None
+    except _Unusable as error:
+        return {}, SettingProblem(name, str(error), error.hint)
+    except GripError as error:
+        return {}, SettingProblem(name, f"cannot be used: {error}")
+
+
+def find_problems() -> list[SettingProblem]:
+    """Every setting whose value cannot be used, in the order of the documentation."""
+    return [problem for name in _SETTINGS if (problem := _read(name)[1])]
+
+
+def setting_names() -> list[str]:
+    """The project's settings that are, or seem to be meant for, django-grip."""
+    return sorted(name for name in dir(settings) if name.startswith("GRIP_") or name == "PUBLISH_SERVERS")
+
+
+def installed_middleware() -> list[str]:
+    return list(settings.MIDDLEWARE)
+
+
+@cache
+def grip_settings() -> GripSettings:
+    """The project's GRIP settings; read once, and again when a test overrides one.
+
+    Raises: ImproperlyConfigured, naming the first setting whose value cannot be used.
+    """
+    fields: dict[str, Any] = {}
+    for name in _SETTINGS:
+        read, problem = _read(name)
+        if problem:
+            raise ImproperlyConfigured(" ".join(filter(None, (problem.setting, problem.text, problem.hint))))
+        fields.update(read)
+    fields["proxies"] = fields.get("proxies", ()) + fields.pop("url_proxies", ())
+    fields["debug"] = bool(settings.DEBUG)
+    fields["csrf_trusted_origins"] = tuple(settings.CSRF_TRUSTED_ORIGINS)
+    return GripSettings(**fields)
+
+
+@cache
+def derive_keys(purpose: str) -> tuple[bytes, ...]:
+    """Keys for one purpose, derived from SECRET_KEY and SECRET_KEY_FALLBACKS. The first one signs; any verifies."""
+    secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    return tuple(salted_hmac(f"django_grip.{purpose}", "", secret=secret, algorithm="sha256").digest() for secret in secrets)
+
+
+def _forget(*, setting: str, **kwargs: object) -> None:
+    grip_settings.cache_clear()
+    derive_keys.cache_clear()
+
+
+setting_changed.connect(_forget, dispatch_uid="django_grip.conf")

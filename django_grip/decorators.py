@@ -1,0 +1,55 @@
+"""Decorators for function views."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any, TypeVar, overload
+
+from asgiref.sync import iscoroutinefunction
+from django.http import HttpResponse
+
+from .conf import read_origins
+
+__all__ = ["websocket_only"]
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+@overload
+def websocket_only(view: View, /) -> View: ...
+@overload
+def websocket_only(*, allowed_origins: Iterable[str] = ...) -> Callable[[View], View]: ...
+def websocket_only(view: Any = None, /, *, allowed_origins: Iterable[str] = ()) -> Any:
+    """Let only WebSocket events through to a view; ``request.wscontext`` is then never None.
+
+    The view, sync or async, need return nothing: what it did with ``request.wscontext`` is the answer.
+    allowed_origins: pages of these origins, besides the site's own, may open the WebSocket (see GRIP_ALLOWED_ORIGINS).
+    """
+    origins = read_origins(allowed_origins)
+    if view is None:
+        return lambda view: _wrap(view, origins)
+    if not callable(view):
+        raise TypeError("Write @websocket_only, or @websocket_only(allowed_origins=[...]).")
+    return _wrap(view, origins)
+
+
+def _wrap(view: Callable[..., Any], origins: tuple[str, ...]) -> Callable[..., Any]:
+    if iscoroutinefunction(view):
+
+        @wraps(view)
+        async def wrapped(*args: Any, **kwargs: Any) -> Any:
+            response = await view(*args, **kwargs)
+            return HttpResponse() if response is None else response
+
+    else:
+
+        @wraps(view)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            response = view(*args, **kwargs)
+            return HttpResponse() if response is None else response
+
+    # GripMiddleware reads both in process_view; decorators outside of this one hand them on.
+    wrapped.websocket_only = True  # type: ignore[attr-defined]
+    wrapped.allowed_origins = origins  # type: ignore[attr-defined]
+    return wrapped
