@@ -13,7 +13,9 @@ GripError
 │   ├── ItemError                an item that cannot be encoded for the control port
 │   ├── KeyFormatError           a key that is empty, malformed or of an unknown kind
 │   ├── GripUrlError             a GRIP URL or proxy entry that does not parse
-│   └── ResponseTooLarge         more output than the proxy takes in one response
+│   ├── ResponseTooLarge         more output than the proxy takes in one response
+│   ├── StateTooLarge            a WebSocket's state that does not fit a header
+│   └── ConnectionClosed         a message for a WebSocket that is closed
 └── PublishError             an item did not reach every proxy
     ├── NoProxy                  there is no proxy to publish to
     ├── NotCommitted             the item waits for its transaction
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ChannelNameError",
+    "ConnectionClosed",
     "ControlMessageError",
     "GripError",
     "GripUrlError",
@@ -57,6 +60,7 @@ __all__ = [
     "PublisherClosed",
     "QueueFull",
     "ResponseTooLarge",
+    "StateTooLarge",
     "UsageError",
     "WebSocketEventsError",
 ]
@@ -127,6 +131,14 @@ class GripUrlError(UsageError):
 
 class ResponseTooLarge(UsageError):
     """More output than the proxy takes in one response."""
+
+
+class StateTooLarge(UsageError):
+    """The state of a WebSocket is too large for the header it travels in."""
+
+
+class ConnectionClosed(UsageError):
+    """A message was to be sent to a WebSocket that is closed."""
 
 
 # A ValueError too, because that is what pubcontrol raises when a blocking publish fails.

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from asgiref.sync import sync_to_async
 from django.contrib.auth import get_backends
 from django.http import HttpRequest, HttpResponse
-from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.encoding import escape_uri_path
 
 from .conf import derive_keys
 from .exceptions import LinkError
 from .protocol.links import LINK_MARK, Link, build_link_token, parse_link_token
 from .refusals import refuse
+from .users import fingerprint_user, is_user_unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,19 +78,10 @@ async def abuild_link(request: HttpRequest, kind: str = "next", **options: Any) 
 
 
 def _claim(user: Any) -> dict[str, str] | None:
-    """What a link says of a user: the primary key and a fingerprint of the session hash, which is no secret."""
+    """What a link says of a user: whom to load, and how to tell that the password is still the same."""
     if user is None or not user.is_authenticated:
         return None
-    return {"pk": str(user.pk), "hash": _fingerprint(_session_hash(user))}
-
-
-def _session_hash(user: Any) -> str:
-    return user.get_session_auth_hash() if hasattr(user, "get_session_auth_hash") else ""
-
-
-def _fingerprint(session_hash: str) -> str:
-    # The user's own hash would be readable for the proxy; 16 bytes of a digest of it tell as much.
-    return salted_hmac("django_grip.links.user", session_hash, algorithm="sha256").hexdigest()[:32]
+    return {"pk": str(user.pk), "hash": fingerprint_user(user)}
 
 
 def open_link(request: HttpRequest) -> HttpResponse | None:
@@ -163,7 +154,7 @@ def _backends() -> list[Any]:
 
 
 def _restore_user(request: HttpRequest, claim: Mapping[str, str], user: AbstractUser | None) -> None:
-    if user is None or not _is_same_session(user, claim["hash"]):
+    if user is None or not is_user_unchanged(user, claim["hash"]):
         raise LinkError("The link's user is no longer logged in.")
 
     async def auser() -> AbstractUser:
@@ -173,10 +164,3 @@ def _restore_user(request: HttpRequest, claim: Mapping[str, str], user: Abstract
     request.auser = auser
     # Django's AuthenticationMiddleware sets both again if it stands behind ours, from these.
     request._cached_user = request._acached_user = user  # type: ignore[attr-defined]
-
-
-def _is_same_session(user: Any, fingerprint: str) -> bool:
-    hashes = [_session_hash(user)]
-    if hasattr(user, "get_session_auth_fallback_hash"):
-        hashes.extend(user.get_session_auth_fallback_hash())
-    return any(constant_time_compare(_fingerprint(session_hash), fingerprint) for session_hash in hashes)
