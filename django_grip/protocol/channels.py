@@ -40,7 +40,7 @@ _REFUSED = r"\x00-\x1f\x7f-\x9f\",;\ud800-\udfff"
 _refused = re.compile(f"[{_REFUSED}]")
 _encoded_in_values = re.compile(f"[%:{_REFUSED}]")
 # An id comes back in Grip-Last, raw and to the end of the element (GRIP.md, 1).
-_refused_in_ids = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]|^ | $|last-id=")
+_refused_in_ids = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]|^ | \Z|last-id=")
 _filter_name = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 _formatter = Formatter()
