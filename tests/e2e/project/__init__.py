@@ -1,0 +1,1 @@
+"""The small Django project the rig runs; tests add their views to it."""

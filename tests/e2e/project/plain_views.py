@@ -1,0 +1,48 @@
+"""GRIP by hand, without this package: what the rig's tests of itself run on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+from django.views.decorators.csrf import csrf_exempt
+
+
+def stream(request: HttpRequest, channel: str) -> HttpResponse:
+    """Hold a stream, or what ``?hold=`` says, on the channel of the URL."""
+    hold = request.GET.get("hold", "stream")
+    return HttpResponse("[open]\n", headers={"Grip-Hold": hold, "Grip-Channel": channel})
+
+
+@csrf_exempt
+def echo(request: HttpRequest, channel: str) -> HttpResponse:
+    """Accept and subscribe a WebSocket, and send back what comes."""
+    answer: list[tuple[bytes, bytes]] = []
+    for kind, content in _events(request.body):
+        if kind == b"OPEN":
+            subscribe = json.dumps({"type": "subscribe", "channel": channel}).encode()
+            answer += [(b"OPEN", b""), (b"TEXT", b"c:" + subscribe)]
+        elif kind in (b"TEXT", b"BINARY"):
+            answer.append((kind, b"m:" + content))
+        elif kind == b"CLOSE":
+            answer.append((kind, content))
+    body = b"".join(b"%s %x\r\n%s\r\n" % (kind, len(content), content) for kind, content in answer)
+    headers = {"Content-Type": "application/websocket-events", "Sec-WebSocket-Extensions": "grip"}
+    return HttpResponse(body.replace(b"OPEN 0\r\n\r\n", b"OPEN\r\n"), headers=headers)
+
+
+def _events(body: bytes) -> Iterator[tuple[bytes, bytes]]:
+    while body:
+        line, _, body = body.partition(b"\r\n")
+        kind, _, length = line.partition(b" ")
+        size = int(length, 16) if length else 0
+        yield kind, body[:size]
+        body = body[size + 2 :] if length else body
+
+
+urlpatterns = [
+    path("stream/<channel>/", stream),
+    path("echo/<channel>/", echo),
+]

@@ -1,0 +1,13 @@
+"""URLs of the rig's project: every file of views brings its own."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+
+from . import views
+
+urlpatterns = [
+    path("ready/", views.ready),
+    path("csrf/", views.csrf),
+    path("plain/", include("tests.e2e.project.plain_views")),
+]

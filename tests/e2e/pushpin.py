@@ -1,0 +1,274 @@
+"""A Pushpin of one's own: private configuration, private directory, free loopback ports (GRIP.md, 7)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Mapping
+from configparser import RawConfigParser
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.needs import NEEDS, require
+
+from .ports import PortLease, accepts
+from .processes import RigProcess
+from .waiting import PATIENCE, wait_until
+
+INTERNAL_CONF = Path("/usr/lib/pushpin/internal.conf")
+PUSHPIN_CONF = Path("/etc/pushpin/pushpin.conf")
+ZURL_CONF = Path("/etc/zurl.conf")
+
+# HS256 wants 32 bytes.
+SIG_KEY = "rig-key-that-is-long-enough-for-hs256-0123456789"
+
+# The host name that leads to Pushpin's own test responder: an origin that needs no application, to see whether a
+# started Pushpin holds and feeds.
+PROBE_HOST = "rig-probe.invalid"
+
+
+class Pushpin:
+    """zurl and Pushpin before one application on this machine.
+
+    ``debug`` is on: what is wrong with an instruction stands in the 502's text.
+
+    Args:
+        target_port: where the application listens.
+        sig_key: what ``Grip-Sig`` is signed with, as in ``pushpin.conf``.
+        sig_iss: the issuer it names.
+        routes: lines of the routes file in place of the usual ``* 127.0.0.1:PORT,over_http``.
+        config: further settings of ``pushpin.conf`` as ``{section: {name: value}}``.
+    """
+
+    def __init__(
+        self,
+        target_port: int,
+        *,
+        sig_key: str = SIG_KEY,
+        sig_iss: str = "pushpin",
+        routes: list[str] | None = None,
+        config: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
+        self.sig_key = sig_key
+        self.sig_iss = sig_iss
+        self._leases = {name: PortLease() for name in ("http", "control", "push", "sub", "command")}
+        # Not pytest's own directory: a unix socket's path has room for some hundred characters only.
+        self.directory = Path(tempfile.mkdtemp(prefix="grip-pushpin-"))
+        self._write_config(routes or [f"* 127.0.0.1:{target_port},over_http"], config or {})
+        self._zurl = self._process("zurl", "zurl", f"--config={self.directory / 'zurl.conf'}")
+        self._pushpin = self._process(
+            "pushpin", "pushpin", f"--config={self.directory / 'pushpin.conf'}", "--merge-output"
+        )
+        self._subscriptions = SubscriptionWatch(f"ipc://{self.directory}/stats") if NEEDS["zmq"].is_there() else None
+
+    def port(self, name: str) -> int:
+        """The port of ``http``, ``control``, ``push`` (ZeroMQ PULL), ``sub`` (ZeroMQ SUB) or ``command`` (REP)."""
+        return self._leases[name].port
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port('http')}"
+
+    @property
+    def control_url(self) -> str:
+        return f"http://127.0.0.1:{self.port('control')}"
+
+    @property
+    def control_zmq_url(self) -> str:
+        """What ``control_zmq_uri`` takes: the command socket, which tells where the others are."""
+        return f"tcp://127.0.0.1:{self.port('command')}"
+
+    def start(self) -> None:
+        """Start, and wait until a stream was held and fed."""
+        self.launch()
+        self.wait_ready()
+
+    def launch(self) -> None:
+        """Start without waiting."""
+        if self._subscriptions is not None:
+            self._subscriptions.forget()
+        self._zurl.start()
+        self._pushpin.start()
+
+    def wait_ready(self) -> None:
+        wait_until(self._ports_accept, "Pushpin listens")
+        wait_until(self._probe_passes, "Pushpin holds a stream")
+
+    def stop(self) -> None:
+        """End in order; clients lose their connections."""
+        self._pushpin.stop()
+        self._zurl.stop()
+
+    def kill(self) -> None:
+        """``kill -9`` every process."""
+        self._pushpin.kill()
+        self._zurl.kill()
+
+    def restart(self) -> None:
+        """Stop and start again on the same ports."""
+        self.stop()
+        self.start()
+
+    def is_alive(self) -> bool:
+        return self._pushpin.is_alive() and self._zurl.is_alive()
+
+    def log_text(self) -> str:
+        return self._pushpin.log_text()
+
+    def wait_subscribed(self, channel: str, *, mode: str, count: int = 1) -> None:
+        """Wait until ``count`` subscribers of a channel are there (0: none is left).
+
+        A client that has its first bytes may not be subscribed yet: the instruction and the bytes part ways in Pushpin.
+
+        Args:
+            mode: ``"ws"``, ``"stream"`` or ``"response"`` (where Pushpin keeps a subscription for a minute after).
+        """
+        wait_until(
+            lambda: self._count(mode, channel) == count,
+            f"{channel!r} has {count} {mode} subscriber(s)",
+        )
+
+    def publish(self, *items: Mapping[str, Any]) -> None:
+        """Post items to the control port, as raw as they come."""
+        with httpx.Client(trust_env=False, timeout=PATIENCE) as client:
+            answer = client.post(f"{self.control_url}/publish/", json={"items": list(items)})
+        assert answer.status_code == 200, answer.text
+
+    def close(self) -> None:
+        """End for good and leave nothing behind."""
+        if self._subscriptions is not None:
+            self._subscriptions.close()
+        self._pushpin.close()
+        self._zurl.close()
+        for lease in self._leases.values():
+            lease.close()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _process(self, name: str, *command: str) -> RigProcess:
+        return RigProcess(name, command, log=self.directory / f"{name}.log")
+
+    def _count(self, mode: str, channel: str) -> int:
+        if self._subscriptions is None:
+            require("zmq")
+        assert self._subscriptions is not None
+        return self._subscriptions.read().get((mode, channel), 0)
+
+    def _ports_accept(self) -> bool:
+        for process in (self._zurl, self._pushpin):
+            process.check_alive()
+        return accepts(self.port("http")) and accepts(self.port("control"))
+
+    def _probe_passes(self) -> bool:
+        """Hold a stream on Pushpin's test responder and feed it: every process has to be there for that, and see it."""
+        channel = f"rig-probe-{uuid.uuid4().hex}"
+        item = {"channel": channel, "formats": {"http-stream": {"content": "fed\n"}}}
+        # Short: what was asked of a Pushpin that is only half there is never answered, and is asked again.
+        timeout = httpx.Timeout(1)
+        with contextlib.suppress(httpx.TransportError), httpx.Client(trust_env=False, timeout=timeout) as client:
+            request = {"params": {"channel": channel}, "headers": {"Host": PROBE_HOST}}
+            with client.stream("GET", f"{self.url}/stream", **request) as response:
+                lines = response.iter_lines()
+                if response.status_code == 200 and next(lines, "") == "[stream opened]":
+                    client.post(f"{self.control_url}/publish/", json={"items": [item]})
+                    return next(lines, "") == "fed" and self._is_counted(channel)
+        return False
+
+    def _is_counted(self, channel: str) -> bool:
+        """Tell whether the count of subscribers has begun: what happened before it is connected, it never hears of."""
+        return self._subscriptions is None or self._subscriptions.waits_for("stream", channel, seconds=1)
+
+    def _write_config(self, routes: list[str], config: Mapping[str, Mapping[str, str]]) -> None:
+        sockets = {name: f"ipc://{self.directory}/zurl-{name}" for name in ("in", "in-stream", "out", "req")}
+        zurl = {
+            "in_spec": sockets["in"],
+            "in_stream_spec": sockets["in-stream"],
+            "out_spec": sockets["out"],
+            "in_req_spec": sockets["req"],
+            # As shipped it refuses 127.*.
+            "deny": "",
+        }
+        internal = {
+            "zurl_out_specs": sockets["in"],
+            "zurl_out_stream_specs": sockets["in-stream"],
+            "zurl_in_specs": sockets["out"],
+        }
+        pushpin: dict[str, dict[str, str]] = {
+            "global": {"include": f"{self.directory}/internal.conf", "rundir": f"{self.directory}"},
+            # With the address: the bare port would listen on every one.
+            "runner": {"http_port": f"127.0.0.1:{self.port('http')}", "logdir": f"{self.directory}"},
+            "proxy": {"routesfile": "routes", "debug": "true", "sig_key": self.sig_key, "sig_iss": self.sig_iss},
+            "handler": {
+                "push_in_spec": f"tcp://127.0.0.1:{self.port('push')}",
+                "push_in_sub_specs": f"tcp://127.0.0.1:{self.port('sub')}",
+                "push_in_http_port": f"{self.port('control')}",
+                "command_spec": f"tcp://127.0.0.1:{self.port('command')}",
+                "stats_spec": f"ipc://{self.directory}/stats",
+                "stats_format": "json",
+                # As shipped, a burst is slowed to 2,500 messages a second.
+                "message_rate": "1000000",
+                "message_hwm": "1000000",
+            },
+        }
+        for section, values in config.items():
+            pushpin[section].update(values)
+        _copy_config(ZURL_CONF, self.directory / "zurl.conf", {"General": zurl})
+        _copy_config(INTERNAL_CONF, self.directory / "internal.conf", {"proxy": internal})
+        _copy_config(PUSHPIN_CONF, self.directory / "pushpin.conf", pushpin)
+        (self.directory / "routes").write_text("\n".join([f"{PROBE_HOST} test", *routes]) + "\n")
+
+
+class SubscriptionWatch:
+    """Pushpin's own count of subscribers by mode and channel, from its stats socket."""
+
+    def __init__(self, spec: str) -> None:
+        import zmq
+
+        self._socket = zmq.Context.instance().socket(zmq.SUB)
+        self._socket.set(zmq.RCVHWM, 0)
+        self._socket.connect(spec)
+        self._socket.subscribe(b"sub ")
+        self._counts: dict[tuple[str, str], int] = {}
+
+    def forget(self) -> None:
+        """Begin anew, with a Pushpin that has nobody."""
+        self.read()
+        self._counts.clear()
+
+    def waits_for(self, mode: str, channel: str, *, seconds: float) -> bool:
+        """Tell whether a first subscriber is counted within so long."""
+        deadline = time.monotonic() + seconds
+        while not self.read().get((mode, channel)):
+            remaining = deadline - time.monotonic()
+            if remaining <= 0 or not self._socket.poll(int(remaining * 1000)):
+                return False
+        return True
+
+    def read(self) -> Mapping[tuple[str, str], int]:
+        """Take in what was told since, without waiting."""
+        import zmq
+
+        with contextlib.suppress(zmq.Again):
+            while True:
+                packet = self._socket.recv(zmq.NOBLOCK).removeprefix(b"sub J")
+                told = json.loads(packet)
+                gone = told.get("unavailable", False)
+                self._counts[told["mode"], told["channel"]] = 0 if gone else told.get("subscribers", 1)
+        return self._counts
+
+    def close(self) -> None:
+        self._socket.close(linger=0)
+
+
+def _copy_config(source: Path, copy: Path, changes: Mapping[str, Mapping[str, str]]) -> None:
+    parser = RawConfigParser()
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read(source, encoding="utf-8")
+    parser.read_dict(changes)
+    with copy.open("w", encoding="utf-8") as out:
+        parser.write(out, space_around_delimiters=False)

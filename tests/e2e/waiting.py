@@ -1,0 +1,26 @@
+"""Waiting for a condition, never for a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+# Seconds. Generous: it is only ever spent when something is broken, and a loaded machine is slow.
+PATIENCE = 60.0
+
+
+def wait_until(condition: Callable[[], T], what: str, *, timeout: float = PATIENCE, interval: float = 0.02) -> T:
+    """Call ``condition`` until what it returns is true, and return that.
+
+    Raises:
+        AssertionError: after ``timeout`` seconds, saying ``what`` was waited for.
+    """
+    deadline = time.monotonic() + timeout
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {timeout:g} s in vain until {what}")
+        time.sleep(interval)
+    return value
