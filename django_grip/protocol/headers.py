@@ -24,6 +24,7 @@ from .header_values import (
     split_elements,
     to_header_value,
 )
+from .http_parts import HEADER_NAME, check_code, check_reason
 from .keep_alive import KeepAlive, build_grip_keep_alive, parse_grip_keep_alive
 
 __all__ = [
@@ -56,7 +57,6 @@ __all__ = [
 
 HOLD_MODES = ("response", "stream")
 
-_token = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 # A trailing \x85 or \xa0, the second byte of "Å" or "à", is a blank to servers that strip strs.
 _ends_like_a_blank = re.compile(r"[\x85\xa0]\Z")
 _unsafe_in_meta_name = re.compile(r"[=;,\"]|^ | \Z")
@@ -107,7 +107,7 @@ def build_grip_channel(
 def _channel_element(channel: Channel, prefix: str) -> str:
     parts = [check_channel_name(channel.name, prefix=prefix)]
     if channel.prev_id is not None:
-        parts.append(f"prev-id={channel.prev_id if _token.fullmatch(channel.prev_id) else quote(channel.prev_id)}")
+        parts.append(f"prev-id={channel.prev_id if HEADER_NAME.fullmatch(channel.prev_id) else quote(channel.prev_id)}")
     parts.extend(f"filter={name}" for name in channel.filters)
     return "; ".join(parts)
 
@@ -232,15 +232,8 @@ def _parse_link(element: str) -> GripLink:
 
 def build_grip_status(code: int, reason: str | None = None) -> str:
     """Build ``Grip-Status``, the status that the client shall see. Raises: InstructError."""
-    if isinstance(code, bool) or not isinstance(code, int) or not 200 <= code <= 599:
-        raise InstructError(f"the status for the client must be an int from 200 to 599, not {code!r}")
-    if not reason:
-        return str(code)
-    if not isinstance(reason, str) or not reason.isascii() or not reason.isprintable() or reason != reason.strip():
-        raise InstructError(
-            f"the reason of a status must be printable ASCII without blanks at its ends, not {reason!r}"
-        )
-    return f"{code} {reason}"
+    check_code(code, InstructError)
+    return f"{code} {check_reason(reason, InstructError)}" if reason else str(code)
 
 
 def parse_grip_status(value: str) -> tuple[int, str]:
@@ -255,7 +248,7 @@ def build_grip_expose_headers(names: Iterable[str]) -> str:
     """Build ``Grip-Expose-Headers``: the only response headers that the client shall see. Raises: InstructError."""
     names = [names] if isinstance(names, str) else list(names)
     for name in names:
-        if not isinstance(name, str) or not _token.fullmatch(name):
+        if not isinstance(name, str) or not HEADER_NAME.fullmatch(name):
             raise InstructError(f"a header to expose must be a header name, not {name!r}")
     return ", ".join(names)
 
@@ -264,7 +257,7 @@ def parse_grip_expose_headers(value: str) -> list[str]:
     """Parse ``Grip-Expose-Headers``. Raises: HeaderError."""
     names = split_elements(value)
     for name in names:
-        if not _token.fullmatch(name):
+        if not HEADER_NAME.fullmatch(name):
             raise HeaderError(f"Grip-Expose-Headers has {name!r}, which is no header name")
     return names
 
