@@ -58,12 +58,13 @@ class Meta(MutableMapping[str, str]):
         return f"<Meta: {len(self)} values>"  # never the values: this may land in an error report
 
 
-def build_meta_headers(meta: Mapping[str, str], original: Mapping[str, str]) -> list[tuple[str, str]]:
+def build_meta_headers(meta: Meta, original: Mapping[str, str]) -> list[tuple[str, str]]:
     """Build the ``Set-Meta-`` headers that turn ``original`` into ``meta``; an empty value removes."""
+    before = Meta(original)
     headers = [
-        (_HEADER + name, to_header_value(value)) for name, value in meta.items() if original.get(name, "") != value
+        (_HEADER + name, to_header_value(value)) for name, value in meta.items() if before.get(name, "") != value
     ]
-    headers += [(_HEADER + name, "") for name in original if name not in meta]
+    headers += [(_HEADER + name, "") for name in before if name not in meta]
     return headers
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from struct import pack, unpack_from
 from typing import NamedTuple
 
@@ -36,6 +37,7 @@ _MESSAGES = frozenset({"TEXT", "BINARY"})
 _WITH_CONTENT = frozenset({"TEXT", "BINARY", "PING", "PONG", "CLOSE"})
 _CONTROL_FRAMES = frozenset({"PING", "PONG", "CLOSE"})
 _BARE = frozenset({"OPEN", "DISCONNECT"})
+_REPEATED = frozenset({"TEXT", "BINARY", "PING", "PONG"})
 _ENDS = frozenset({"CLOSE", "DISCONNECT"})
 _TYPES = _WITH_CONTENT | _BARE
 
@@ -74,11 +76,11 @@ def decode_websocket_events(body: bytes, *, max_events: int | None = None) -> li
     for part in parts:
         line = lines.get(part)
         if line is None:
-            line = _parse_type_line(part, events)
-            if line.kind not in _ENDS:
+            line = _next_type_line(part, events)
+            if line.kind in _REPEATED:
                 lines[part] = line
             else:
-                lines.clear()  # so that whatever follows is parsed, and refused, above
+                lines.clear()  # so that whatever follows a CLOSE is looked at, and refused, above
         kind, size, bare = line
         if size is None:
             append(bare)
@@ -104,23 +106,33 @@ def _split(body: bytes) -> list[bytes]:
     return parts
 
 
-def _parse_type_line(part: bytes, events: list[WebSocketEvent]) -> _TypeLine:
-    number = len(events) + 1
+def _next_type_line(part: bytes, events: list[WebSocketEvent]) -> _TypeLine:
+    """Read the type line of the event behind ``events``."""
+    try:
+        line = _parse_type_line(part)
+    except WebSocketEventsError as error:
+        raise WebSocketEventsError(error.problem, event=len(events) + 1) from error
+    if events:
+        if line.kind == "OPEN":
+            raise WebSocketEventsError("OPEN is not the first event", event=len(events) + 1)
+        if events[-1].type in _ENDS:
+            raise WebSocketEventsError(f"{line.kind} follows {events[-1].type}", event=len(events) + 1)
+    return line
+
+
+@lru_cache(maxsize=1024)  # in vain for the length of a long message, but most are short
+def _parse_type_line(part: bytes) -> _TypeLine:
     match = _TYPE_LINE.fullmatch(part)
     if match is None:
-        raise WebSocketEventsError(f"{_show(part)} is not a type, or a type and a length in hex", event=number)
+        raise WebSocketEventsError(f"{_show(part)} is not a type, or a type and a length in hex")
     kind = match[1].decode("ascii")
     size = None if match[2] is None else int(match[2], 16)
     if kind not in _TYPES:
-        raise WebSocketEventsError(f"unknown type {_show(match[1])}", event=number)
-    if events and kind == "OPEN":
-        raise WebSocketEventsError("OPEN is not the first event", event=number)
-    if events and events[-1].type in _ENDS:
-        raise WebSocketEventsError(f"{kind} follows {events[-1].type}", event=number)
+        raise WebSocketEventsError(f"unknown type {_show(match[1])}")
     if size is not None and kind in _BARE:
-        raise WebSocketEventsError(f"{kind} has content", event=number)
+        raise WebSocketEventsError(f"{kind} has content")
     if size is not None and size > MAX_CONTROL_FRAME and kind in _CONTROL_FRAMES:
-        raise WebSocketEventsError(f"{kind} has more than {MAX_CONTROL_FRAME} bytes", event=number)
+        raise WebSocketEventsError(f"{kind} has more than {MAX_CONTROL_FRAME} bytes")
     # Pushpin writes an empty message with length 0 or, since 1.41, without a length.
     bare = WebSocketEvent(kind, b"" if kind in _MESSAGES else None)
     return _TypeLine(kind, size, bare)
