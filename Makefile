@@ -1,0 +1,54 @@
+# Everything one does with this project, from a fresh clone with nothing but Python 3 and make.
+
+PYTHON ?= python3
+VENV ?= .venv
+# Test processes at once. Most of the tests' time is spent waiting for other processes.
+WORKERS ?= auto
+
+BIN = $(VENV)/bin
+READY = $(VENV)/.ready
+LINTED = django_grip tests examples benchmarks stubs setup.py
+
+.DEFAULT_GOAL = help
+.PHONY: help test lint format test-matrix bench demo clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+test: lint ## lint, types and all tests; says by name what was skipped and why
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+lint: $(READY) ## ruff and mypy
+	$(BIN)/ruff check $(wildcard $(LINTED))
+	$(BIN)/ruff format --check $(wildcard $(LINTED))
+	$(BIN)/mypy
+
+format: $(READY) ## let ruff write the code as it wants it
+	$(BIN)/ruff check --fix $(wildcard $(LINTED))
+	$(BIN)/ruff format $(wildcard $(LINTED))
+
+# Where pyenv is, its shims are told to answer for every version it has.
+test-matrix: $(READY) ## the tests on every Python and Django that is supported and there
+	PYENV_ROOT="$$(pyenv root 2>/dev/null)" PYENV_VERSION="$$(pyenv versions --bare 2>/dev/null | paste -s -d : -)" \
+		$(BIN)/tox $(ARGS)
+
+bench: $(READY) ## the benchmarks, side by side with the predecessors
+	$(BIN)/python -m benchmarks
+
+demo: $(READY) ## run the function-view example behind Pushpin and say what to try
+	$(BIN)/python examples/function_views/demo.py
+
+clean: ## remove what these commands have made
+	rm -rf $(VENV) .venv-* .tox build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis django_grip.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Made once, and again when what it holds has changed.
+$(READY): setup.py tests/requirements.txt tests/requirements-tools.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "$(PYTHON) is older than Python 3.10; name a newer one: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || \
+		{ echo "$(PYTHON) has no venv module; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		-e '.[rest,dev,zmq,crypto]' -r tests/requirements.txt -r tests/requirements-tools.txt
+	@touch $@
