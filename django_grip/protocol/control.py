@@ -250,8 +250,9 @@ def _parse_delivery(kind: str, fields: dict[str, Any]) -> ControlMessage:
 
 def _parse_content(fields: dict[str, Any]) -> bytes | None:
     if "content-bin" in fields:
+        encoded = _text(fields, "content-bin")
         try:
-            return base64.b64decode(_text(fields, "content-bin"))
+            return base64.b64decode(encoded)
         except ValueError as error:
             raise ControlMessageError("content-bin is not base64") from error
     if "content" in fields:
