@@ -7,12 +7,9 @@ one place is worth nothing in another. The proxy, and whoever reads its log, can
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 from ..exceptions import ProtocolError, StateTooLarge
 
@@ -27,21 +24,19 @@ _SKEW = 60
 _SIGNATURE_BYTES = 16
 
 
-@dataclass(frozen=True)
-class SignedState:
-    """What a verified value says. issued: seconds since the epoch. data: what was given to `build_state`."""
+class SignedState(NamedTuple):
+    """What a verified value says. issued: seconds since the epoch. text: what was given to `build_state`."""
 
     issued: int
-    data: Any
+    text: str
 
 
-def build_state(data: Any, *, binding: str, key: bytes, now: float) -> str:
-    """Encode and sign `data` (whatever JSON can hold).
+def build_state(text: str, *, binding: str, key: bytes, now: float) -> str:
+    """Encode and sign a text, as of now (seconds since the epoch).
 
-    Raises: StateTooLarge over `MAX_STATE`; TypeError or ValueError for what JSON cannot hold.
+    Raises: StateTooLarge over `MAX_STATE`.
     """
-    text = json.dumps([int(now), data], separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    payload = base64.urlsafe_b64encode(text.encode()).rstrip(b"=")
+    payload = base64.urlsafe_b64encode(f"{int(now)}:{text}".encode()).rstrip(b"=")
     value = payload + b"." + _sign(payload, binding, key)
     if len(value) > MAX_STATE:
         raise StateTooLarge(
@@ -56,19 +51,16 @@ def parse_state(value: str, *, binding: str, keys: Sequence[bytes], now: float, 
 
     Raises: ProtocolError for a value that is malformed, forged, of another binding, too old or of the future.
     """
-    payload, dot, signature = value.encode().rpartition(b".")
+    payload, dot, signature = value.encode("utf-8", "replace").rpartition(b".")
     if not dot or not any(hmac.compare_digest(signature, _sign(payload, binding, key)) for key in keys):
         raise ProtocolError("The state's signature is wrong.")
-    try:
-        issued, data = json.loads(base64.urlsafe_b64decode(payload + b"=" * (-len(payload) % 4)))
-    except (ValueError, TypeError, binascii.Error, RecursionError) as error:
-        raise ProtocolError("The state is signed, but malformed.") from error
-    if not isinstance(issued, int) or not now - max_age <= issued <= now + _SKEW:
+    issued, _, text = base64.urlsafe_b64decode(payload + b"=" * (-len(payload) % 4)).decode().partition(":")
+    if not now - max_age <= int(issued) <= now + _SKEW:
         raise ProtocolError("The state is too old, or of the future.")
-    return SignedState(issued, data)
+    return SignedState(int(issued), text)
 
 
 def _sign(payload: bytes, binding: str, key: bytes) -> bytes:
-    # The lengths cannot be confused: the payload is base64 and holds no zero byte.
+    # The two cannot be confused: the payload is base64 and holds no zero byte.
     digest = hmac.digest(key, payload + b"\0" + binding.encode(), "sha256")
     return base64.urlsafe_b64encode(digest[:_SIGNATURE_BYTES]).rstrip(b"=")
