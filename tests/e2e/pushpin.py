@@ -17,9 +17,10 @@ import httpx
 
 from tests.needs import NEEDS, require
 
+from .clients import http_client
 from .ports import PortLease, accepts
 from .processes import RigProcess
-from .waiting import PATIENCE, wait_until
+from .waiting import wait_until
 
 INTERNAL_CONF = Path("/usr/lib/pushpin/internal.conf")
 PUSHPIN_CONF = Path("/etc/pushpin/pushpin.conf")
@@ -136,7 +137,7 @@ class Pushpin:
 
     def publish(self, *items: Mapping[str, Any]) -> None:
         """Post items to the control port, as raw as they come."""
-        with httpx.Client(trust_env=False, timeout=PATIENCE) as client:
+        with http_client() as client:
             answer = client.post(f"{self.control_url}/publish/", json={"items": list(items)})
         assert answer.status_code == 200, answer.text
 
@@ -169,8 +170,7 @@ class Pushpin:
         channel = f"rig-probe-{uuid.uuid4().hex}"
         item = {"channel": channel, "formats": {"http-stream": {"content": "fed\n"}}}
         # Short: what was asked of a Pushpin that is only half there is never answered, and is asked again.
-        timeout = httpx.Timeout(1)
-        with contextlib.suppress(httpx.TransportError), httpx.Client(trust_env=False, timeout=timeout) as client:
+        with contextlib.suppress(httpx.TransportError), http_client(timeout=1) as client:
             request = {"params": {"channel": channel}, "headers": {"Host": PROBE_HOST}}
             with client.stream("GET", f"{self.url}/stream", **request) as response:
                 lines = response.iter_lines()

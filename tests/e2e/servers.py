@@ -12,7 +12,8 @@ from typing import Any
 
 import httpx
 
-from .ports import PortLease
+from .clients import http_client
+from .ports import PortLease, accepts
 from .processes import RigProcess
 from .waiting import wait_until
 
@@ -130,9 +131,11 @@ class AppServer:
     def _answers(self) -> bool:
         assert self._process is not None
         self._process.check_alive()
-        with httpx.Client(trust_env=False, timeout=10) as client:
+        if not accepts(self.port):
+            return False
+        with http_client(self.url) as client:
             try:
-                client.get(f"{self.url}/ready/")
+                client.get("/ready/")
             except httpx.TransportError:
                 return False
         return True

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -16,6 +17,8 @@ from .clients import HeldStream, http_client, open_events, open_stream, open_web
 from .pushpin import Pushpin
 from .servers import AppServer
 from .waiting import wait_until
+
+T = TypeVar("T")
 
 # The server that stands for each interface.
 SERVER_OF = {"wsgi": "gunicorn", "asgi": "uvicorn"}
@@ -89,6 +92,12 @@ class Site:
         """Wait until Pushpin has so many subscribers (``Pushpin.wait_subscribed``)."""
         self.pushpin.wait_subscribed(channel, mode=mode, count=count)
 
+    @contextmanager
+    def in_background(self, call: Callable[..., T], *args: Any, **options: Any) -> Iterator[Future[T]]:
+        """Make a call that waits, such as a long-poll, in a thread; what comes is its future."""
+        with ThreadPoolExecutor(1) as thread:
+            yield thread.submit(call, *args, **options)
+
     def csrf(self, path: str = "/csrf/") -> dict[str, str]:
         """Get a CSRF cookie into ``site.http`` and return the headers a POST needs."""
         token = self.http.get(path).text
@@ -113,10 +122,11 @@ class Site:
 
     def _wait_through(self) -> None:
         def passes() -> bool:
-            try:
-                return httpx.get(f"{self.url}/ready/", timeout=2, trust_env=False).status_code == 200
-            except httpx.TransportError:
-                return False
+            with http_client(self.url, timeout=2) as client:
+                try:
+                    return client.get("/ready/").status_code == 200
+                except httpx.TransportError:
+                    return False
 
         wait_until(passes, "a request passes through Pushpin to the application")
 

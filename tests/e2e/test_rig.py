@@ -16,12 +16,16 @@ from .sites import Site
 from .waiting import wait_until
 
 # None of this package's code: what fails here is the rig's fault, or the proxy's.
-PLAIN = {"INSTALLED_APPS": [], "MIDDLEWARE": ["django.middleware.csrf.CsrfViewMiddleware"]}
+PLAIN = {
+    "INSTALLED_APPS": [],
+    "MIDDLEWARE": ["django.middleware.csrf.CsrfViewMiddleware"],
+    "ROOT_URLCONF": "tests.e2e.project.plain_views",
+}
 pytestmark = pytest.mark.site(settings=PLAIN)
 
 
 def test_a_stream_is_held_and_fed_through_the_control_port(site: Site, channel: str) -> None:
-    with site.stream(f"/plain/stream/{channel}/") as stream:
+    with site.stream(f"/stream/{channel}/") as stream:
         assert stream.read_until("[open]\n") == b"[open]\n"
         assert "Grip-Hold" not in stream.headers
         site.wait_subscribed(channel, mode="stream")
@@ -31,7 +35,7 @@ def test_a_stream_is_held_and_fed_through_the_control_port(site: Site, channel: 
 
 
 def test_a_websocket_echoes_and_hears_what_is_published(site: Site, channel: str) -> None:
-    with site.ws(f"/plain/echo/{channel}/") as ws:
+    with site.ws(f"/echo/{channel}/") as ws:
         ws.send("hello")
         assert receive(ws) == "hello"
         ws.send(b"\x00\xff")
@@ -45,26 +49,26 @@ def test_a_websocket_echoes_and_hears_what_is_published(site: Site, channel: str
 
 
 def test_subscribers_are_counted(site: Site, channel: str) -> None:
-    with site.ws(f"/plain/echo/{channel}/"), site.ws(f"/plain/echo/{channel}/"):
+    with site.ws(f"/echo/{channel}/"), site.ws(f"/echo/{channel}/"):
         site.wait_subscribed(channel, mode="ws", count=2)
     site.wait_subscribed(channel, mode="ws", count=0)
 
 
 def test_a_direct_client_gets_the_instructions_themselves(site: Site, channel: str) -> None:
-    answer = site.direct.get(f"/plain/stream/{channel}/")
+    answer = site.direct.get(f"/stream/{channel}/")
     assert answer.headers["Grip-Channel"] == channel
 
 
 def test_an_instruction_that_does_not_parse_is_a_502_with_the_reason(site: Site, channel: str) -> None:
-    answer = site.http.get(f"/plain/stream/{channel}/", params={"hold": "for ever"})
+    answer = site.http.get(f"/stream/{channel}/", params={"hold": "for ever"})
     assert answer.status_code == 502
     assert "Grip-Hold must be set to either 'response' or 'stream'" in answer.text
 
 
 def test_held_clients_outlive_a_restart_of_the_application(own_site: Site, channel: str) -> None:
     with (
-        own_site.stream(f"/plain/stream/{channel}/") as stream,
-        own_site.ws(f"/plain/echo/{channel}/") as ws,
+        own_site.stream(f"/stream/{channel}/") as stream,
+        own_site.ws(f"/echo/{channel}/") as ws,
     ):
         stream.read_until("[open]\n")
         own_site.wait_subscribed(channel, mode="stream")
@@ -89,7 +93,7 @@ def test_a_killed_application_comes_back_on_its_port(own_site: Site) -> None:
 @pytest.mark.parametrize("end", ["stop", "kill"])
 def test_pushpin_comes_back_on_its_ports(own_site: Site, channel: str, end: str) -> None:
     url, control_url = own_site.url, own_site.control_url
-    with own_site.stream(f"/plain/stream/{channel}/") as stream, own_site.ws(f"/plain/echo/{channel}/") as ws:
+    with own_site.stream(f"/stream/{channel}/") as stream, own_site.ws(f"/echo/{channel}/") as ws:
         stream.read_until("[open]\n")
         getattr(own_site.pushpin, end)()
         assert stream.read_to_end() == b""
@@ -97,7 +101,7 @@ def test_pushpin_comes_back_on_its_ports(own_site: Site, channel: str, end: str)
             receive(ws)
     own_site.pushpin.start()
     assert (own_site.url, own_site.control_url) == (url, control_url)
-    with own_site.stream(f"/plain/stream/{channel}/") as stream:
+    with own_site.stream(f"/stream/{channel}/") as stream:
         stream.read_until("[open]\n")
         own_site.wait_subscribed(channel, mode="stream")
         own_site.publish_stream(channel, "again\n")
@@ -124,7 +128,7 @@ def test_key_and_issuer_of_the_proxy_are_the_test_s_to_choose(site: Site) -> Non
 
 def test_two_sites_at_once_do_not_meet(make_site, channel: str) -> None:
     one, two = (make_site(server, settings=PLAIN) for server in ("gunicorn", "gunicorn-threads"))
-    with one.stream(f"/plain/stream/{channel}/") as first, two.stream(f"/plain/stream/{channel}/") as second:
+    with one.stream(f"/stream/{channel}/") as first, two.stream(f"/stream/{channel}/") as second:
         for site, stream in ((one, first), (two, second)):
             stream.read_until("[open]\n")
             site.wait_subscribed(channel, mode="stream")

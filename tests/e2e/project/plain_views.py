@@ -1,4 +1,4 @@
-"""GRIP by hand, without this package: what the rig's tests of itself run on."""
+"""GRIP by hand, without this package: views and URLs that the rig's tests of itself run on."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
+
+from .views import ready
 
 
 def stream(request: HttpRequest, channel: str) -> HttpResponse:
@@ -43,6 +45,7 @@ def _events(body: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 urlpatterns = [
+    path("ready/", ready),
     path("stream/<channel>/", stream),
     path("echo/<channel>/", echo),
 ]

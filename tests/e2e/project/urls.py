@@ -9,5 +9,6 @@ from . import views
 urlpatterns = [
     path("ready/", views.ready),
     path("csrf/", views.csrf),
-    path("plain/", include("tests.e2e.project.plain_views")),
+    path("seed/", include("tests.e2e.project.seed_urls")),
+    path("three/", include("tests.e2e.project.three_x_views")),
 ]
