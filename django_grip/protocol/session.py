@@ -92,6 +92,7 @@ class WebSocketSession(Outbox):
         self.close_reason = ""
         self.out_close_code: int | None = None
         self.out_close_reason = ""
+        self.keep_alive_interval = None
         self._meta: Meta | None = None
 
     # What came
@@ -184,15 +185,13 @@ class WebSocketSession(Outbox):
         self.out_close_code = code
         self.out_close_reason = reason
 
-    def build_response(self, *, keep_alive_interval: int | None = None) -> WebSocketResponse:
+    def build_response(self) -> WebSocketResponse:
         """Build the answer. An opening that was not accepted has none: the response itself is its refusal.
 
-        keep_alive_interval: seconds of silence after which the proxy sends a tick; it makes less than 20 into 20.
-
         Raises:
-            UsageError: an interval that is not a whole number from 1, or 0 for no more ticks.
+            UsageError: a `keep_alive_interval` that is not a whole number of seconds.
         """
-        interval = _check_interval(keep_alive_interval)
+        interval = _check_interval(self.keep_alive_interval)
         opening = self.is_opening()
         if self.is_disconnected() or (opening and not self.accepted):
             return WebSocketResponse(b"", [])

@@ -404,7 +404,8 @@ def test_nothing_is_sent_to_a_lost_client():
     ws.send("hello?")
     ws.meta["nick"] = "bob"
     ws.close(1000)
-    assert ws.build_response(keep_alive_interval=30) == WebSocketResponse(b"", [])
+    ws.keep_alive_interval = 30
+    assert ws.build_response() == WebSocketResponse(b"", [])
 
 
 # Accepting
@@ -414,7 +415,8 @@ def test_an_opening_that_is_not_accepted_has_no_answer_of_events():
     ws = session(OPEN, PING)
     ws.send("too early")
     ws.close(1000)
-    assert ws.build_response(keep_alive_interval=30) == WebSocketResponse(b"", [])
+    ws.keep_alive_interval = 30
+    assert ws.build_response() == WebSocketResponse(b"", [])
 
 
 def test_an_opening_is_accepted_with_the_extension_that_turns_control_messages_on():
@@ -471,13 +473,17 @@ def test_meta_can_be_replaced_as_a_whole():
 
 @pytest.mark.parametrize(("interval", "value"), [(20, "20"), (55, "55"), (1, "1"), (0, "0")])
 def test_a_keep_alive_interval_asks_the_proxy_for_ticks(interval, value):
-    assert session().build_response(keep_alive_interval=interval).headers == [("Keep-Alive-Interval", value)]
+    ws = session()
+    ws.keep_alive_interval = interval
+    assert ws.build_response().headers == [("Keep-Alive-Interval", value)]
 
 
 @pytest.mark.parametrize("interval", [-1, 2.5, "20", True])
 def test_an_interval_that_is_no_number_of_seconds_is_refused(interval):
+    ws = session()
+    ws.keep_alive_interval = interval
     with pytest.raises(UsageError, match=f"^a keep-alive interval is a whole number of seconds, not {interval!r}$"):
-        session().build_response(keep_alive_interval=interval)
+        ws.build_response()
 
 
 # What is not read
