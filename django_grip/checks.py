@@ -114,7 +114,7 @@ def _weak_keys(config: GripSettings) -> Iterator[CheckMessage]:
     for secret in {key.key.secret for key in config.verify_keys if key.key.secret is not None}:
         if secret in _DEFAULT_KEYS:
             yield Error(
-                'The proxy\'s key is "changeme", which everybody knows who has seen Pushpin\'s configuration.',
+                "The proxy's key is \"changeme\", which everybody knows who has seen Pushpin's configuration.",
                 hint="Make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'",
                 id="grip.E003",
             )

@@ -135,7 +135,9 @@ def _check_origin(origin: object) -> None:
     parts = urlsplit(origin)
     if origin == "*" or (parts.scheme and parts.netloc and origin == f"{parts.scheme}://{parts.netloc}"):
         return
-    raise _Unusable(f"has {origin!r}, which is not an origin (scheme, host, and port if it is not the usual one).", hint)
+    raise _Unusable(
+        f"has {origin!r}, which is not an origin (scheme, host, and port if it is not the usual one).", hint
+    )
 
 
 def _entries(value: object) -> list[Mapping[str, Any]]:
@@ -256,7 +258,9 @@ def grip_settings() -> GripSettings:
 def derive_keys(purpose: str) -> tuple[bytes, ...]:
     """Keys for one purpose, derived from SECRET_KEY and SECRET_KEY_FALLBACKS. The first one signs; any verifies."""
     secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    return tuple(salted_hmac(f"django_grip.{purpose}", "", secret=secret, algorithm="sha256").digest() for secret in secrets)
+    return tuple(
+        salted_hmac(f"django_grip.{purpose}", "", secret=secret, algorithm="sha256").digest() for secret in secrets
+    )
 
 
 def _forget(*, setting: str, **kwargs: object) -> None:

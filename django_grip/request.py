@@ -76,6 +76,11 @@ class GripData:
         prefix = self._prefix
         return {name.removeprefix(prefix): last_id for name, last_id in parse_grip_last(self._last).items()}
 
+    @property
+    def is_replay(self) -> bool:
+        """Whether the proxy makes this request by itself: a held one again, or the fetch of a link."""
+        return bool(self._last) or self.link is not None
+
     def start_instruct(self) -> Instruct:
         """Begin the instruction for this response; it is sent when the response is.
 

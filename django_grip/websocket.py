@@ -123,7 +123,7 @@ def _close_for_status(request: HttpRequest, session: WebSocketSession, status: i
 
 def _send_events(request: HttpRequest, response: HttpResponseBase, session: WebSocketSession) -> HttpResponseBase:
     _warn_of_losses(request, response, session)
-    built = session.build_response(keep_alive_interval=getattr(session, "keep_alive_interval", None))
+    built = session.build_response()
     if type(response) is not HttpResponse or response.status_code != 200:
         # A streaming response, a 204, a redirect: their kind stands in the way of a body.
         response = _copy_aside(HttpResponse(), response, with_headers=session.is_opening())
@@ -140,11 +140,11 @@ def _send_events(request: HttpRequest, response: HttpResponseBase, session: WebS
 
 
 def _warn_of_losses(request: HttpRequest, response: HttpResponseBase, session: WebSocketSession) -> None:
-    if session.unread and not session.closed:
+    if not session.closed and session.lost:
         logger.warning(
             "The view at %s left %d WebSocket messages unread; they are lost. Call recv() until can_recv() is false.",
             request.path,
-            session.unread,
+            session.lost,
         )
     if 200 <= response.status_code < 300 and (response.streaming or response.content):  # type: ignore[attr-defined]
         logger.warning(

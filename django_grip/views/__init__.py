@@ -1,1 +1,9 @@
-"""Class-based views for realtime endpoints."""
+"""Class-based views for realtime endpoints: subclass one, define its hooks, route it in ``urls.py``."""
+
+from __future__ import annotations
+
+from .longpoll import LongPollView
+from .stream import EventStreamView, StreamView
+from .websocket import WebSocketView
+
+__all__ = ["EventStreamView", "LongPollView", "StreamView", "WebSocketView"]

@@ -1,0 +1,65 @@
+"""One course of events for sync and async views: a generator that names its calls, and a driver for either stack.
+
+A course yields ``(function, arguments)`` and is sent what the call returned; an exception of the call is raised at
+the ``yield``. So the order of things (what is asked, what is done when it fails) is written once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator
+from inspect import isawaitable
+from typing import Any, TypeVar
+
+from asgiref.sync import async_to_sync, iscoroutinefunction, sync_to_async
+
+__all__ = ["Call", "Course", "arun", "run"]
+
+T = TypeVar("T")
+Call = tuple[Callable[..., Any], tuple[Any, ...]]
+Course = Generator[Call, Any, T]
+
+
+def run(course: Course[T]) -> T:
+    """Drive a course on a sync stack; an async function in it runs in an event loop of its own."""
+    try:
+        function, arguments = next(course)
+        while True:
+            try:
+                value = function(*arguments)
+                if isawaitable(value):
+                    value = async_to_sync(_wait_for)(value)
+            except Exception as error:  # noqa: BLE001 - the course decides, and raises what it does not handle
+                function, arguments = course.throw(error)
+            else:
+                function, arguments = course.send(value)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+
+
+async def arun(course: Course[T]) -> T:
+    """Drive a course on an async stack; a sync function of the project's (it may use the database) runs in a thread."""
+    try:
+        function, arguments = next(course)
+        while True:
+            try:
+                if _may_block(function):
+                    function = sync_to_async(function)
+                value = function(*arguments)
+                if isawaitable(value):
+                    value = await value
+            except Exception as error:  # noqa: BLE001 - as above
+                function, arguments = course.throw(error)
+            else:
+                function, arguments = course.send(value)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+
+
+def _may_block(function: Callable[..., Any]) -> bool:
+    return not iscoroutinefunction(function) and not (function.__module__ or "").startswith("django_grip.")
+
+
+async def _wait_for(awaitable: Awaitable[T]) -> T:
+    return await awaitable

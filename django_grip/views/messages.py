@@ -1,0 +1,96 @@
+"""How a `WebSocketView`'s messages are written and read: as text, bytes or JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+from ..encoding import decode_json, encode_json
+from ..exceptions import GripError, MessageDecodeError
+from ..protocol.formats import WebSocketMessageFormat
+from ..protocol.session import WebSocketSession
+
+__all__ = ["Codec", "MessageRefused", "get_codec"]
+
+
+class MessageRefused(GripError):
+    """A client's message that its view does not take; `code` and `reason` are what the connection is closed with."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(f"{reason} ({code})")
+        self.code = code
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Codec:
+    """One way to write messages. read and write convert between a message and what goes over the wire."""
+
+    wire_type: type[str] | type[bytes]
+    read: Callable[[Any], Any]
+    write: Callable[[Any], Any]
+    max_size: int
+
+    def receive(self, session: WebSocketSession) -> Any:
+        """Take the next message from a session that has one unread. Raises: MessageRefused."""
+        try:
+            raw = session.recv()
+        except MessageDecodeError:
+            raise MessageRefused(1007, "not UTF-8") from None
+        if not isinstance(raw, self.wire_type):
+            expected = "text" if self.wire_type is str else "binary"
+            raise MessageRefused(1003, f"only {expected} messages are taken")
+        if len(raw) * 4 > self.max_size and _count_bytes(raw) > self.max_size:
+            raise MessageRefused(1009, f"a message may have {self.max_size} bytes")
+        try:
+            return self.read(raw)
+        except ValueError:
+            raise MessageRefused(1007, "not JSON") from None
+
+    def send(self, session: WebSocketSession, message: Any) -> None:
+        """Send a message through a session. Raises: TypeError for one of another kind."""
+        if self.wire_type is str:
+            session.send(self.write(message))
+        else:
+            session.send_binary(self.write(message))
+
+    def to_format(self, message: Any) -> WebSocketMessageFormat:
+        """Make a message ready to be published."""
+        return WebSocketMessageFormat(self.write(message), binary=self.wire_type is bytes)
+
+
+def _count_bytes(raw: str | bytes) -> int:
+    return len(raw.encode()) if isinstance(raw, str) else len(raw)
+
+
+def _as_is(raw: Any) -> Any:
+    return raw
+
+
+def _write_text(message: Any) -> str:
+    if not isinstance(message, str):
+        raise TypeError(f'With encoding = "text" a message is a str, not {type(message).__name__}; see "json".')
+    return message
+
+
+def _write_bytes(message: Any) -> bytes:
+    if not isinstance(message, (bytes, bytearray, memoryview)):
+        raise TypeError(f'With encoding = "bytes" a message is bytes, not {type(message).__name__}.')
+    return bytes(message)
+
+
+@lru_cache(maxsize=256)
+def get_codec(encoding: str, encoder: type[json.JSONEncoder] | None, max_size: int) -> Codec:
+    """The codec for a view's attributes. Raises: ImproperlyConfigured for an encoding that does not exist."""
+    if encoding == "text":
+        return Codec(str, _as_is, _write_text, max_size)
+    if encoding == "bytes":
+        return Codec(bytes, _as_is, _write_bytes, max_size)
+    if encoding == "json":
+        return Codec(str, decode_json, lambda message: encode_json(message, encoder), max_size)
+    raise ImproperlyConfigured(f'encoding must be "text", "bytes" or "json", not {encoding!r}.')

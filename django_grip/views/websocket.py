@@ -1,0 +1,241 @@
+"""`WebSocketView`: a WebSocket as three hooks in an ordinary class-based view."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+
+from ..conf import read_origins
+from ..connections import make_connection_name
+from ..event import Event
+from ..exceptions import ConnectionClosed, ProtocolError
+from ..protocol.control import build_keep_alive, build_set_meta
+from ..protocol.formats import WebSocketMessageFormat
+from ..protocol.session import WebSocketSession
+from .base import GripView
+from .connection_state import ConnectionState, Memory
+from .flow import Course
+from .messages import Codec, MessageRefused, get_codec
+
+__all__ = ["WebSocketView"]
+
+
+class WebSocketView(GripView):
+    """A WebSocket endpoint: subclass it, define hooks, route it in ``urls.py``.
+
+    encoding: "text" (messages are str), "bytes", or "json" (whatever JSON holds; see `encoder`).
+    encoder: a `json.JSONEncoder` class, if Django's, which knows dates, decimals, UUIDs and lazy strings, is not enough.
+    subprotocols: those this view speaks, the preferred one first.
+    allowed_origins: pages of these, besides the site's own, may open the WebSocket (as GRIP_ALLOWED_ORIGINS).
+    max_message_size: bytes; a client that sends more is closed with 1009. The proxy's own limit is 200,000.
+    keep_alive: seconds of silence after which the proxy pings the client; None: never.
+    live_recheck: seconds of silence after which the whole request is made again, so that a revoked session or
+        permission ends the connection, and `on_refresh` is called; None: never. The proxy takes 20 at the least.
+
+    In every hook: ``self.request``, ``self.args``, ``self.kwargs``, ``self.state`` (a dict that lasts as long as the
+    connection; no secrets: the proxy can read it), ``self.connection`` (this client's address for `send_to`),
+    ``self.subprotocol``; in `on_open` also ``self.response``, whose headers and cookies reach the client.
+    """
+
+    encoding: str = "text"
+    encoder: type[json.JSONEncoder] | None = None
+    subprotocols: Sequence[str] = ()
+    allowed_origins: Iterable[str] = ()
+    max_message_size: int = 128 * 1024
+    keep_alive: int | None = None
+
+    state: dict[str, Any]
+    connection: str
+    subprotocol: str | None
+    response: HttpResponse
+
+    hook_names: ClassVar[tuple[str, ...]] = ("on_open", "on_message", "on_close", "on_refresh")
+
+    # -- hooks -----------------------------------------------------------------------------------------------------
+
+    def on_open(self) -> Any:
+        """The client asks to connect. It is accepted unless this calls `reject`, raises, or returns a response."""
+
+    def on_message(self, message: Any) -> Any:
+        """A message came, decoded as `encoding` says."""
+
+    def on_close(self, code: int | None, reason: str) -> Any:
+        """The client has closed (its code, or None) or was lost (1006). Called at most once a connection."""
+
+    def on_refresh(self) -> Any:
+        """Nothing came for `live_recheck` seconds, or a ``refresh`` was published."""
+
+    def on_error(self, error: Exception) -> Any:
+        """A hook raised. The default raises on: the client is refused, or closed with 4401, 4403, 4404 or 1011.
+
+        To go on with the connection, return; `send` and `close` work here. May be async.
+        """
+        raise error
+
+    # -- what hooks call -------------------------------------------------------------------------------------------
+
+    def send(self, message: Any) -> None:
+        """Send a message to this client, encoded as `encoding` says. An `Event` goes as it does when published.
+
+        Raises: ConnectionClosed after `close`, or when the client is gone; ResponseTooLarge beyond what the proxy takes.
+        """
+        if self._closed:
+            raise ConnectionClosed("The WebSocket is closed; nothing can be sent to it.")
+        if isinstance(message, Event):
+            self._session.send(message.to_websocket())
+            return
+        self._codec.send(self._session, message)
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close the connection, behind what was sent. A second call changes nothing.
+
+        code: 1000, or 3000 to 4999 for codes of one's own. reason: at most 123 bytes.
+        Raises: UsageError for a code that may not be sent.
+        """
+        if not self._closed:
+            self._session.close(code, reason)
+            self._closed = True
+
+    def reject(
+        self, status: int = 403, content: str | bytes = b"", *, headers: dict[str, str] | None = None
+    ) -> HttpResponse:
+        """In `on_open`: refuse the connection with an HTTP response. Write ``return self.reject(404)`` to stop there.
+
+        Raises: ConnectionClosed when the connection has been accepted; use `close` then.
+        """
+        if not self._session.is_opening():
+            raise ConnectionClosed("reject() is for on_open; an accepted connection is ended by close().")
+        if not 400 <= status <= 599:
+            raise ValueError(f"A connection is refused with a status from 400 to 599, not {status}.")
+        self._refusal = HttpResponse(content, status=status, headers=headers, content_type="text/plain; charset=utf-8")
+        return self._refusal
+
+    def subscribe(self, channel: str, filters: Iterable[str] = ()) -> None:
+        """Subscribe this connection to one more channel. Raises: ChannelNameError, InstructError."""
+        self._session.subscribe(channel, filters)
+
+    def unsubscribe(self, channel: str) -> None:
+        """Take this connection off a channel."""
+        self._session.unsubscribe(channel)
+
+    def sender_id(self) -> str:
+        return self.connection
+
+    @classmethod
+    def get_format(cls, message: Any) -> WebSocketMessageFormat | Event:
+        if isinstance(message, Event):
+            return message
+        return get_codec(cls.encoding, cls.encoder, cls.max_message_size).to_format(message)
+
+    def get_subprotocol(self, offered: list[str]) -> str | None:
+        """Choose a subprotocol of those the client offers; None: none. May be async."""
+        return next((name for name in self.subprotocols if name in offered), None)
+
+    # -- the class -------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Callable[..., Any]:
+        view = super().as_view(**initkwargs)
+        # GripMiddleware reads both before the view is called.
+        view.websocket_only = True  # type: ignore[attr-defined]
+        view.allowed_origins = read_origins(initkwargs.get("allowed_origins", cls.allowed_origins))  # type: ignore[attr-defined]
+        return view
+
+    @classmethod
+    def check_class(cls) -> None:
+        super().check_class()
+        get_codec(cls.encoding, cls.encoder, cls.max_message_size)
+        for name in ("subprotocols", "allowed_origins"):
+            if isinstance(getattr(cls, name), str):
+                raise ImproperlyConfigured(f"{cls.__name__}.{name} must be a list: write [{getattr(cls, name)!r}].")
+
+    # -- the course of one request ---------------------------------------------------------------------------------
+
+    def answer(self) -> Course[HttpResponseBase]:
+        self._session: WebSocketSession = self.request.wscontext  # type: ignore[assignment]
+        self._codec: Codec = get_codec(self.encoding, self.encoder, self.max_message_size)
+        self._memory = ConnectionState(type(self), self._session, getattr(self.request, "user", None))
+        self._closed = False
+        self._refusal: HttpResponseBase | None = None
+        self.response = HttpResponse()
+        if self._session.is_opening():
+            refusal = yield from self._open()
+            if refusal is not None:
+                return refusal
+        elif not self._recall():
+            return self.response
+        yield from self._receive()
+        return self.response
+
+    def _recall(self) -> bool:
+        """Take up the memory where the last request left it; close a connection whose memory is not its own."""
+        try:
+            self.connection, self.subprotocol, self.state = self._memory.load()
+        except ProtocolError:
+            # Also what follows when the user has logged out, or changed the password, since the last request.
+            self._session.discard_unread()
+            self.close(4401, "log in again")
+            return False
+        return True
+
+    def _open(self) -> Course[HttpResponseBase | None]:
+        self.connection, self.state = make_connection_name(), {}
+        offered = [name.strip() for name in self.request.META.get("HTTP_SEC_WEBSOCKET_PROTOCOL", "").split(",")]
+        self.subprotocol = yield self.get_subprotocol, (offered,)
+        channels = yield from self.find_channels()
+        self._session.subscribe(self.connection)
+        for channel in channels:
+            self._session.subscribe(channel.name, ["skip-self", *channel.filters])
+        self._session.send_control(build_set_meta("user", self.connection))
+        if self.keep_alive:
+            self._session.send_control(build_keep_alive("", timeout=self.keep_alive, message_type="ping"))
+        result = yield from self._run_hook(self.on_open)
+        refusal = result if isinstance(result, HttpResponseBase) else self._refusal
+        if refusal is not None:
+            return refusal
+        self._session.accept()
+        if self.live_recheck:
+            self._session.keep_alive_interval = self.live_recheck
+        if self.subprotocol is not None:
+            self.response["Sec-WebSocket-Protocol"] = self.subprotocol
+        return None
+
+    def _receive(self) -> Course[None]:
+        session = self._session
+        if session.is_tick():
+            yield from self._run_hook(self.on_refresh)
+        while session.unread and not self._closed:
+            try:
+                message = self._codec.receive(session)
+            except MessageRefused as refused:
+                self.close(refused.code, refused.reason)
+            else:
+                yield from self._run_hook(self.on_message, message)
+        # What a client sent behind the message for which it was closed is for nobody.
+        session.discard_unread()
+        if session.can_recv():
+            session.recv()
+            self._closed = True
+            yield from self._run_hook(self.on_close, session.close_code, session.close_reason)
+
+    def _run_hook(self, hook: Callable[..., Any], *arguments: Any) -> Course[Any]:
+        try:
+            result = yield self.hook(hook, *arguments)
+        except Exception as error:  # noqa: BLE001 - on_error decides, and by default raises it again
+            return (yield self.on_error, (error,))
+        return result
+
+    def after_hook(self, result: Any) -> Any:
+        """Refuse what no hook may return, and keep the state; both undo the hook's transaction."""
+        if result is not None and not (self._session.is_opening() and isinstance(result, HttpResponseBase)):
+            raise TypeError(
+                f"A hook of {type(self).__name__} returned {type(result).__name__}: on_open may return a response, "
+                "the others return nothing. To answer the client, call self.send()."
+            )
+        self._memory.save(Memory(self.connection, self.subprotocol, self.state))
+        return result
