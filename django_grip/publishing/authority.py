@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from base64 import b64encode
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from ..protocol.keys import Key
+from ..protocol.keys import Key
+from ..protocol.signatures import build_grip_sig
 
 __all__ = ["Authority", "FixedAuthority", "JwtAuthority", "basic_authority", "bearer_authority"]
 
@@ -61,8 +60,6 @@ class JwtAuthority(Authority):
         now = self._clock()
         # A clock that was set back makes the token one from the future, which a proxy may refuse.
         if self._value is None or not self._minted <= now < self._minted + _LIFETIME - _MARGIN:
-            from ..protocol.signatures import build_grip_sig
-
             self._value = "Bearer " + build_grip_sig(self._key, issuer=self._issuer, expires=int(now) + _LIFETIME)
             self._minted = now
         return self._value

@@ -22,6 +22,20 @@ class Batch:
         self.attempts = attempts
         self.uncertain_since = uncertain_since
 
+    @property
+    def is_uncertain(self) -> bool:
+        return self.uncertain_since is not None
+
+    def take_late(self, now: float, repeat_window: float) -> list[Parcel]:
+        """Take what has passed its deadline; all, when a repeat would not be known as one any more."""
+        if self.uncertain_since is not None and now >= self.uncertain_since + repeat_window:
+            late, self.parcels = self.parcels, []
+            return late
+        late = [parcel for parcel in self.parcels if parcel.deadline <= now]
+        if late:
+            self.parcels = [parcel for parcel in self.parcels if parcel.deadline > now]
+        return late
+
     def halves(self) -> tuple[Batch, Batch]:
         middle = len(self.parcels) // 2
         return (

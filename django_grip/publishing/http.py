@@ -23,7 +23,7 @@ _HEAD_LIMIT = 65_536
 _BODY_LIMIT = 1_048_576
 _ADDRESS_LIFETIME = 10.0
 _Address = tuple[int, Any]
-_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: |$)")
+_STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: |$)")
 
 
 class Response(NamedTuple):
@@ -251,34 +251,28 @@ def _send(sock: socket.socket, data: bytes, deadline: float) -> None:
 
 def _read_response(reader: _Reader) -> tuple[Response, bool]:
     """Read one answer. With it: whether the connection can be used again."""
-    while True:
-        status, persistent = _read_status(reader)
-        headers = _read_headers(reader)
-        if status >= 200:
-            break
+    status = 100
+    while status < 200:
+        status, persistent, headers = _parse_head(reader.until(b"\r\n\r\n"))
     connection = headers.get("connection", "").lower()
     keep = "close" not in connection and (persistent or "keep-alive" in connection)
     body, framed = _read_body(reader, status, headers)
     return Response(status, headers, body), keep and framed and reader.is_clean
 
 
-def _read_status(reader: _Reader) -> tuple[int, bool]:
-    match = _STATUS_LINE.match(reader.until(b"\r\n"))
+def _parse_head(head: bytes) -> tuple[int, bool, dict[str, str]]:
+    """Status, whether the connection is kept by default, and headers."""
+    first, *lines = head.decode("latin-1").split("\r\n")
+    match = _STATUS_LINE.match(first)
     if match is None:
         raise _Nonsense
-    return int(match[2]), match[1] == b"1"
-
-
-def _read_headers(reader: _Reader) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    size = 0
-    while line := reader.until(b"\r\n"):
-        size += len(line)
-        name, colon, value = line.partition(b":")
-        if not colon or size > _HEAD_LIMIT:
+    headers = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not colon:
             raise _Nonsense
-        headers[name.strip().lower().decode("latin-1")] = value.strip().decode("latin-1")
-    return headers
+        headers[name.strip().lower()] = value.strip()
+    return int(match[2]), match[1] == "1", headers
 
 
 def _read_body(reader: _Reader, status: int, headers: dict[str, str]) -> tuple[bytes, bool]:

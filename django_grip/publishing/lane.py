@@ -60,7 +60,8 @@ class Lane:
         self._room = threading.Condition(self._lock)
         self._turns = threading.Condition(self._lock)
         self._quiet = threading.Condition(self._lock)
-        self._room_wanted = self._turns_wanted = 0
+        # How many wait on each: telling nobody costs as much as telling somebody.
+        self._room_wanted = self._turns_wanted = self._quiet_wanted = 0
         self._backlog = Backlog(self._policy.queue_items, self._policy.queue_bytes)
         # Batches that were taken from the backlog: the one being sent, and what a refusal left of one.
         self._hand: deque[Batch] = deque()
@@ -202,11 +203,15 @@ class Lane:
         """Wait until the first `count` parcels that were taken in are settled, at most `timeout` seconds."""
         end = self._clock() + timeout
         with self._lock:
-            while self._settled < count:
-                left = end - self._clock()
-                if left <= 0:
-                    return False
-                self._quiet.wait(left)
+            self._quiet_wanted += 1
+            try:
+                while self._settled < count:
+                    left = end - self._clock()
+                    if left <= 0:
+                        return False
+                    self._quiet.wait(left)
+            finally:
+                self._quiet_wanted -= 1
         return True
 
     def counters(self) -> Counters:
@@ -258,7 +263,8 @@ class Lane:
         """Send one batch. The caller has taken the sender's role; it is given back here."""
         try:
             now = self._clock()
-            self._drop_late(now)
+            if self._has_late(now):
+                self._drop_late(now)
             with self._lock:
                 batch = self._next_batch() if now >= self._not_before else None
             if batch is not None:
@@ -313,12 +319,13 @@ class Lane:
 
     def _note_contact(self) -> None:
         """The proxy answered, and works."""
-        with self._lock:
-            self._failures = 0
-            self._not_before = 0.0
-            self._congested = False
-            line = self._reporter.recovered()
-        write(line)
+        self._congested = False
+        if self._failures:
+            with self._lock:
+                self._failures = 0
+                self._not_before = 0.0
+                line = self._reporter.recovered()
+            write(line)
 
     def _try_later(self, batch: Batch, trouble: Unreached, began: float) -> None:
         reason = str(trouble)
@@ -378,20 +385,17 @@ class Lane:
                 self._batches += 1
         self._settle(batch.parcels, error, batch.attempts)
 
+    def _has_late(self, now: float) -> bool:
+        oldest = self._backlog.oldest()
+        # What is in the hand was tried before, and is looked at closely.
+        return bool(self._hand) or (oldest is not None and oldest.deadline <= now)
+
     def _drop_late(self, now: float) -> None:
         """Fail what has waited too long."""
         with self._lock:
             late = [(self._backlog.take_late(now), 0, False)]
-            for batch in self._hand:
-                since = batch.uncertain_since
-                if since is not None and now >= since + self._policy.repeat_window:
-                    gone, batch.parcels = batch.parcels, []
-                elif batch.parcels and batch.parcels[0].deadline <= now:
-                    gone = [parcel for parcel in batch.parcels if parcel.deadline <= now]
-                    batch.parcels = [parcel for parcel in batch.parcels if parcel.deadline > now]
-                else:
-                    continue
-                late.append((gone, batch.attempts, since is not None))
+            window = self._policy.repeat_window
+            late += [(batch.take_late(now, window), batch.attempts, batch.is_uncertain) for batch in self._hand]
             self._hand = deque([batch for batch in self._hand if batch.parcels])
         for parcels, attempts, uncertain in late:
             if parcels:
@@ -413,7 +417,8 @@ class Lane:
         settle([parcel.publication for parcel in parcels], ProxyResult(self.url, error, attempts))
         with self._lock:
             self._settled += count
-            self._quiet.notify_all()
+            if self._quiet_wanted:
+                self._quiet.notify_all()
 
     # ---- the end
 
