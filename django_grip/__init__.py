@@ -47,7 +47,7 @@ _HOMES = {
     "websocket_only": "decorators",
 }
 
-__all__ = [*sorted(_HOMES), "__version__"]  # noqa: PLE0604 - every entry is a str
+__all__ = [*sorted(_HOMES), "__version__"]
 
 
 def __getattr__(name: str) -> Any:

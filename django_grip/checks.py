@@ -51,6 +51,9 @@ def _unknown_settings() -> Iterator[CheckMessage]:
             near = difflib.get_close_matches(name, conf.KNOWN_SETTINGS, n=1)
             hint = f"Did you mean {near[0]}?" if near else "docs/settings.md lists the settings."
             yield Warning(f"{name} is not a setting of django-grip.", hint=hint, id="grip.W001")
+    for setting, name in conf.unknown_entries():
+        hint = "docs/settings.md lists the entries."
+        yield Warning(f"{setting} has an entry {name!r}, which nothing reads.", hint=hint, id="grip.W001")
 
 
 def _contradictions() -> Iterator[CheckMessage]:
@@ -129,7 +132,7 @@ def _weak_keys(config: GripSettings) -> Iterator[CheckMessage]:
 def _foreign_keys(proxies: Iterable[ProxyConfig]) -> Iterator[CheckMessage]:
     for proxy in proxies:
         key = proxy.verify_key
-        if key is not None and key.key.secret is None and not key.issuer:
+        if key is not None and not key.is_usable:
             yield Error(
                 f"The proxy at {proxy.control_uri} has a public verify_key but no verify_iss, so no request verifies.",
                 hint='One key may sign for many services (Fastly\'s does): name yours, as "verify_iss": "fastly:ID".',

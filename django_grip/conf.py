@@ -19,7 +19,13 @@ from django.utils.crypto import salted_hmac
 
 from .exceptions import GripError
 from .protocol.channels import check_channel_name
-from .protocol.proxy_config import ProxyConfig, parse_grip_url, proxy_config_from_dict
+from .protocol.proxy_config import (
+    ENTRY_NAMES,
+    ProxyConfig,
+    parse_grip_url,
+    proxy_config_from_dict,
+    publish_server_from_dict,
+)
 from .protocol.signatures import SignatureVerifier, VerifyKey
 
 __all__ = ["GripSettings", "SettingProblem", "derive_keys", "find_problems", "grip_settings", "read_origins"]
@@ -95,7 +101,7 @@ def _read_prefix(value: object) -> str:
 def _read_mode(value: object) -> str:
     if value not in PUBLISH_MODES:
         raise _Unusable(f'must be "background" or "inline", not {value!r}.')
-    return cast(str, value)
+    return str(value)
 
 
 def _read_positive_int(value: object) -> int:
@@ -154,13 +160,7 @@ def _entries(value: object) -> list[Mapping[str, Any]]:
 
 def _read_proxies(value: object) -> tuple[ProxyConfig, ...]:
     default_key = getattr(settings, "GRIP_VERIFY_KEY", None)
-    return tuple(proxy_config_from_dict(_with_default_key(entry, default_key)) for entry in _entries(value))
-
-
-def _with_default_key(entry: Mapping[str, Any], default_key: object) -> Mapping[str, Any]:
-    if default_key is None or entry.get("verify_key") is not None:
-        return entry
-    return {**entry, "verify_key": default_key}
+    return tuple(proxy_config_from_dict(entry, default_verify_key=default_key) for entry in _entries(value))
 
 
 def _read_url(value: object) -> tuple[ProxyConfig, ...]:
@@ -172,20 +172,12 @@ def _read_url(value: object) -> tuple[ProxyConfig, ...]:
 
 
 def _read_publish_servers(value: object) -> tuple[ProxyConfig, ...]:
-    servers = []
-    for entry in _entries(value):
-        unknown = set(entry) - {"uri", "iss", "key"}
-        if unknown or not entry.get("uri"):
-            wrong = f"an unknown entry {sorted(map(str, unknown))[0]!r}" if unknown else 'no "uri"'
-            raise _Unusable(f"has a server with {wrong}.", 'The entries are "uri", "iss" and "key".')
-        names = {"uri": "control_uri", "iss": "control_iss", "key": "key"}
-        servers.append(proxy_config_from_dict({names[name]: entry[name] for name in entry}))
-    return tuple(servers)
+    return tuple(publish_server_from_dict(entry) for entry in _entries(value))
 
 
 @dataclass(frozen=True)
 class _Setting:
-    field: str
+    target: str
     read: Callable[[object], Any]
     # What stands for "not set", besides the setting being absent.
     empty: tuple[object, ...] = field(default=(None,))
@@ -215,7 +207,7 @@ def _read(name: str) -> tuple[dict[str, Any], SettingProblem | None]:
     if value in setting.empty:
         return {}, None
     try:
-        return {setting.field: setting.read(value)}, None
+        return {setting.target: setting.read(value)}, None
     except _Unusable as error:
         return {}, SettingProblem(name, str(error), error.hint)
     except GripError as error:
@@ -230,6 +222,19 @@ def find_problems() -> list[SettingProblem]:
 def setting_names() -> list[str]:
     """The project's settings that are, or seem to be meant for, django-grip."""
     return sorted(name for name in dir(settings) if name.startswith("GRIP_") or name == "PUBLISH_SERVERS")
+
+
+def unknown_entries() -> list[tuple[str, str]]:
+    """The setting and the name of each entry of a proxy or publish server that nobody reads."""
+    known = {"GRIP_PROXIES": ENTRY_NAMES, "PUBLISH_SERVERS": frozenset({"uri", "iss", "key"})}
+    found: list[tuple[str, str]] = []
+    for setting, names in known.items():
+        try:
+            entries = _entries(getattr(settings, setting, None) or [])
+        except _Unusable:
+            continue
+        found.extend((setting, str(name)) for entry in entries for name in entry if name not in names)
+    return found
 
 
 def installed_middleware() -> list[str]:

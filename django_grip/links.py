@@ -157,10 +157,10 @@ def _restore_user(request: HttpRequest, claim: Mapping[str, str], user: Abstract
     if user is None or not is_user_unchanged(user, claim["hash"]):
         raise LinkError("The link's user is no longer logged in.")
 
-    async def auser() -> AbstractUser:
+    async def auser() -> Any:
         return user
 
-    request.user = user
+    request.user = user  # type: ignore[assignment]
     request.auser = auser
     # Django's AuthenticationMiddleware sets both again if it stands behind ours, from these.
     request._cached_user = request._acached_user = user  # type: ignore[attr-defined]

@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from .conf import grip_settings
-from .exceptions import ProtocolError, WebSocketEventsError
+from .exceptions import WebSocketEventsError
 from .protocol.headers import from_header_value
 from .protocol.session import WebSocketSession
 from .protocol.websocket_events import decode_websocket_events
@@ -148,7 +148,7 @@ def _warn_of_losses(request: HttpRequest, response: HttpResponseBase, session: W
         )
     if 200 <= response.status_code < 300 and (response.streaming or response.content):  # type: ignore[attr-defined]
         logger.warning(
-            "The view at %s answered WebSocket events with a body, which cannot reach the client; use wscontext.send().",
+            "The view at %s answered WebSocket events with a body, which reaches nobody; use wscontext.send().",
             request.path,
         )
 

@@ -49,7 +49,7 @@ class GripView(View):
     allowed_methods: ClassVar[tuple[str, ...]] = ("GET", "HEAD", "OPTIONS")
 
     if TYPE_CHECKING:
-        request: GripHttpRequest  # type: ignore[assignment]
+        request: GripHttpRequest
 
     # -- the class -------------------------------------------------------------------------------------------------
 
@@ -89,8 +89,8 @@ class GripView(View):
         return [name for name in cls.hook_names if not getattr(cls, name).__module__.startswith("django_grip.")]
 
     @classproperty
-    def view_is_async(cls) -> bool:  # noqa: N805
-        return any(iscoroutinefunction(getattr(cls, name)) for name in cls._own_hooks())  # type: ignore[attr-defined]
+    def view_is_async(cls) -> bool:
+        return any(iscoroutinefunction(getattr(cls, name)) for name in cls._own_hooks())
 
     # -- one request -----------------------------------------------------------------------------------------------
 
@@ -172,7 +172,7 @@ class GripView(View):
 
         message: what the view's transport sends; an `Event` reaches every transport.
         channel: required if the view has several. exclude_self: leave out the client this request comes from.
-        options: as for `django_grip.publish` (``blocking``, ``callback``, ``id``, ``prev_id``, ``meta``, ``on_commit``).
+        options: as for `django_grip.publish`: ``blocking``, ``callback``, ``id``, ``prev_id``, ``meta``, ``on_commit``.
         """
         return publish(*self._publish_arguments(message, channel), **self._publish_options(exclude_self, options))
 

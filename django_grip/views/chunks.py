@@ -25,7 +25,9 @@ def make_chunks(content: Any, encode: Callable[[Any], str | bytes], *, is_async:
     if isinstance(content, AsyncIterable):
         return _map_async(content, encode) if is_async else map(encode, _as_sync(content))
     if not isinstance(content, Iterable):
-        raise TypeError(f"on_open returns str, bytes, an iterator of these or a response, not {type(content).__name__}.")
+        raise TypeError(
+            f"on_open returns str, bytes, an iterator of these or a response, not {type(content).__name__}."
+        )
     return _map_async(_in_thread(content), encode) if is_async else map(encode, content)
 
 
@@ -61,8 +63,8 @@ async def _map_async(content: AsyncIterable[Any], encode: Callable[[Any], str | 
 async def _in_thread(content: Iterable[Any]) -> AsyncIterator[Any]:
     """Iterate in a thread: a sync iterator may use the database."""
     iterator = iter(content)
-    step = sync_to_async(next)
-    while (piece := await step(iterator, _END)) is not _END:
+    step = sync_to_async(lambda: next(iterator, _END))
+    while (piece := await step()) is not _END:
         yield piece
 
 

@@ -95,7 +95,7 @@ class LongPollView(GripView):
                 )
 
     @classproperty
-    def view_is_async(cls) -> bool:  # noqa: N805
+    def view_is_async(cls) -> bool:
         return any(iscoroutinefunction(getattr(cls, name)) for name in ("get_etag", "get_payload", "get_channels"))
 
     # -- the course of one request ---------------------------------------------------------------------------------

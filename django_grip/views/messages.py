@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -85,8 +84,11 @@ def _write_bytes(message: Any) -> bytes:
 
 
 @lru_cache(maxsize=256)
-def get_codec(encoding: str, encoder: type[json.JSONEncoder] | None, max_size: int) -> Codec:
-    """The codec for a view's attributes. Raises: ImproperlyConfigured for an encoding that does not exist."""
+def get_codec(encoding: str, encoder: Any, max_size: int) -> Codec:
+    """The codec for a view's attributes. encoder: a `json.JSONEncoder` class, or None.
+
+    Raises: ImproperlyConfigured for an encoding that does not exist.
+    """
     if encoding == "text":
         return Codec(str, _as_is, _write_text, max_size)
     if encoding == "bytes":

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.core.exceptions import BadRequest
 from django.http import HttpResponse, StreamingHttpResponse
@@ -118,7 +117,7 @@ class StreamView(GripView):
             raise BadRequest(f"A message may have {self.max_message_size} bytes.")
         if request.content_type in _FORM_TYPES:
             if self.message_field in request.POST:
-                return cast(str, request.POST[self.message_field])
+                return request.POST[self.message_field]
             # The whole of a form must not go on to others: it may have a CSRF token in it.
             if request.content_type != _FORM_TYPES[0] or "csrfmiddlewaretoken" in request.POST:
                 raise BadRequest(f"The form has no field {self.message_field!r}.")
@@ -183,7 +182,18 @@ class StreamView(GripView):
         if "link:gone" in features:
             instruct.set_gone_link(build_link(self.request, "gone", query=query, max_age=_GONE_MAX_AGE))
         else:
-            _warn_of_on_close(type(self))
+            self._warn_of_on_close()
+
+    @classmethod
+    def _warn_of_on_close(cls) -> None:
+        """Say it once for each view."""
+        if "_has_warned" in cls.__dict__:
+            return
+        cls._has_warned = True  # type: ignore[attr-defined]
+        logger.warning(
+            "%s.on_close is never called: the proxy does not tell when a stream ends (Pushpin 1.41 does).",
+            cls.__name__,
+        )
 
 
 class EventStreamView(StreamView):
@@ -248,12 +258,3 @@ def _check_response(view: StreamView, name: str, result: Any) -> HttpResponseBas
     if isinstance(result, HttpResponseBase):
         return result
     raise TypeError(f"{type(view).__name__}.{name} returned {type(result).__name__}; return a response, or None.")
-
-
-@lru_cache(maxsize=1024)
-def _warn_of_on_close(view: type[StreamView]) -> None:
-    """Say it once for each view."""
-    logger.warning(
-        "%s.on_close is never called: the proxy does not tell when a stream ends (it needs link:gone, Pushpin 1.41).",
-        view.__name__,
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpResponse
@@ -29,7 +29,7 @@ class WebSocketView(GripView):
     """A WebSocket endpoint: subclass it, define hooks, route it in ``urls.py``.
 
     encoding: "text" (messages are str), "bytes", or "json" (whatever JSON holds; see `encoder`).
-    encoder: a `json.JSONEncoder` class, if Django's, which knows dates, decimals, UUIDs and lazy strings, is not enough.
+    encoder: a `json.JSONEncoder` class, where Django's (it knows dates, decimals, UUIDs, lazy strings) is not enough.
     subprotocols: those this view speaks, the preferred one first.
     allowed_origins: pages of these, besides the site's own, may open the WebSocket (as GRIP_ALLOWED_ORIGINS).
     max_message_size: bytes; a client that sends more is closed with 1009. The proxy's own limit is 200,000.
@@ -53,6 +53,12 @@ class WebSocketView(GripView):
     connection: str
     subprotocol: str | None
     response: HttpResponse
+
+    _session: WebSocketSession
+    _codec: Codec
+    _memory: ConnectionState
+    _closed: bool
+    _refusal: HttpResponseBase | None
 
     hook_names: ClassVar[tuple[str, ...]] = ("on_open", "on_message", "on_close", "on_refresh")
 
@@ -82,7 +88,7 @@ class WebSocketView(GripView):
     def send(self, message: Any) -> None:
         """Send a message to this client, encoded as `encoding` says. An `Event` goes as it does when published.
 
-        Raises: ConnectionClosed after `close`, or when the client is gone; ResponseTooLarge beyond what the proxy takes.
+        Raises: ConnectionClosed after `close`, or when the client is gone; ResponseTooLarge over the proxy's limit.
         """
         if self._closed:
             raise ConnectionClosed("The WebSocket is closed; nothing can be sent to it.")
@@ -112,8 +118,9 @@ class WebSocketView(GripView):
             raise ConnectionClosed("reject() is for on_open; an accepted connection is ended by close().")
         if not 400 <= status <= 599:
             raise ValueError(f"A connection is refused with a status from 400 to 599, not {status}.")
-        self._refusal = HttpResponse(content, status=status, headers=headers, content_type="text/plain; charset=utf-8")
-        return self._refusal
+        refusal = HttpResponse(content, status=status, headers=headers, content_type="text/plain; charset=utf-8")
+        self._refusal = refusal
+        return refusal
 
     def subscribe(self, channel: str, filters: Iterable[str] = ()) -> None:
         """Subscribe this connection to one more channel. Raises: ChannelNameError, InstructError."""
@@ -157,11 +164,11 @@ class WebSocketView(GripView):
     # -- the course of one request ---------------------------------------------------------------------------------
 
     def answer(self) -> Course[HttpResponseBase]:
-        self._session: WebSocketSession = self.request.wscontext  # type: ignore[assignment]
-        self._codec: Codec = get_codec(self.encoding, self.encoder, self.max_message_size)
+        self._session = self.request.wscontext  # type: ignore[assignment]
+        self._codec = get_codec(self.encoding, self.encoder, self.max_message_size)
         self._memory = ConnectionState(type(self), self._session, getattr(self.request, "user", None))
         self._closed = False
-        self._refusal: HttpResponseBase | None = None
+        self._refusal = None
         self.response = HttpResponse()
         if self._session.is_opening():
             refusal = yield from self._open()
