@@ -39,6 +39,9 @@ class Outbox:
     def send(self, message: str | bytes) -> None:
         """Send a text message.
 
+        Pushpin before 1.37 stalls on one of more than 32,766 bytes, unless its ``client_buffer_size`` is raised;
+        published messages have no such limit.
+
         Raises:
             ResponseTooLarge: the response would have more than ``max_response_size`` bytes.
             UsageError: text that UTF-8 cannot hold, or bytes that are not UTF-8.

@@ -63,6 +63,8 @@ class WebSocketSession(Outbox):
         close_code, close_reason: what the client closed with, once `recv` has returned ``None``; the code is ``None``
             if it gave none, 1006 if it was lost.
         out_close_code, out_close_reason: what `close` was given.
+        keep_alive_interval: yours to set: seconds of silence after which the proxy sends a tick, from 20; 0 for no more
+            ticks, ``None`` to leave it as it is.
     """
 
     def __init__(
@@ -92,7 +94,7 @@ class WebSocketSession(Outbox):
         self.close_reason = ""
         self.out_close_code: int | None = None
         self.out_close_reason = ""
-        self.keep_alive_interval = None
+        self.keep_alive_interval: int | None = None
         self._meta: Meta | None = None
 
     # What came

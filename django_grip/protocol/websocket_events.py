@@ -133,7 +133,7 @@ def _parse_type_line(part: bytes) -> _TypeLine:
         raise WebSocketEventsError(f"{kind} has content")
     if size is not None and size > MAX_CONTROL_FRAME and kind in _CONTROL_FRAMES:
         raise WebSocketEventsError(f"{kind} has more than {MAX_CONTROL_FRAME} bytes")
-    # Pushpin writes an empty message with length 0 or, since 1.41, without a length.
+    # Pushpin writes an empty message without a length; other writers give it one of 0.
     bare = WebSocketEvent(kind, b"" if kind in _MESSAGES else None)
     return _TypeLine(kind, size, bare)
 
