@@ -36,7 +36,14 @@ class VerifyKey(NamedTuple):
 
 
 class _QuietHMAC(HMACAlgorithm):
-    """PyJWT's HS256 without its warning of short keys: a system check tells of those, once."""
+    """PyJWT's HS256 for keys that `load_key` has looked at already.
+
+    It does not try at each token whether a secret may be a public key, and does not warn of short ones: a system check
+    tells of those, once.
+    """
+
+    def prepare_key(self, key: str | bytes) -> bytes:
+        return key if isinstance(key, bytes) else key.encode()
 
     def check_key_length(self, key: object) -> None:
         return None
