@@ -7,6 +7,17 @@ from .parcel import Parcel
 from .policy import Policy
 from .publication import ProxyResult, Publication
 from .publisher import Publisher
+from .targets import open_transport
 from .transport import HttpTransport, Transport
 
-__all__ = ["Counters", "HttpTransport", "Parcel", "Policy", "ProxyResult", "Publication", "Publisher", "Transport"]
+__all__ = [
+    "Counters",
+    "HttpTransport",
+    "Parcel",
+    "Policy",
+    "ProxyResult",
+    "Publication",
+    "Publisher",
+    "Transport",
+    "open_transport",
+]

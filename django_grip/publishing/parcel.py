@@ -6,8 +6,10 @@ import itertools
 import json
 import os
 
+import pubcontrol
+
 from ..exceptions import ItemError
-from ..protocol.items import Item, export_item
+from ..protocol.items import export_item
 from .lifecycle import on_fork
 from .publication import Publication
 
@@ -54,7 +56,7 @@ def new_id() -> str:
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
-def pack(channel: str, item: Item) -> Parcel:
+def pack(channel: str, item: pubcontrol.Item) -> Parcel:
     """Encode an item.
 
     What is not part of a chain gets an id of its own and ``no-seq``: the proxy then drops a repeat for 60 s, and the

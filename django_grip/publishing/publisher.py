@@ -6,8 +6,9 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 
+import pubcontrol
+
 from ..exceptions import ItemError, NoProxy, PublisherClosed
-from ..protocol.items import Item
 from .callbacks import call_later, call_now, callbacks_done
 from .counters import Counters
 from .lane import Lane
@@ -72,7 +73,7 @@ class Publisher:
         self._flush((lane,), timeout)
         return lane.close("the proxy was removed from the publisher")
 
-    def pack(self, channel: str, item: Item) -> Parcel:
+    def pack(self, channel: str, item: pubcontrol.Item) -> Parcel:
         """Encode an item for all proxies.
 
         Raises: ItemError, when it cannot be encoded, or is too big for one of them even alone. ChannelNameError.
@@ -155,7 +156,12 @@ class Publisher:
     def counters(self) -> dict[str, Counters]:
         """What was done so far in this process, by the proxies' URLs."""
         notice_fork()
-        return {lane.url: lane.counters() for lane in self._lanes}
+        counted: dict[str, Counters] = {}
+        for lane in self._lanes:
+            # Two keys for one proxy make two lanes.
+            name = lane.url if lane.url not in counted else f"{lane.url} ({len(counted) + 1})"
+            counted[name] = lane.counters()
+        return counted
 
     def _start(self, parcel: Parcel, lanes: Sequence[Lane] | None) -> Sequence[Lane]:
         notice_fork()

@@ -64,14 +64,16 @@ class HttpTransport:
             authority = basic_authority(*endpoint.userinfo) if endpoint.userinfo else Authority()
         self.authority = authority
         self.url = endpoint.name
-        self._connection = HttpConnection(endpoint, connect_timeout=connect_timeout, tls=tls)
+        self._connect_timeout = connect_timeout
+        self._tls = tls
+        self._connection = self._connect()
         # The slash at the end is needed by Fastly Fanout, and Pushpin takes it.
         self._target = endpoint.target("/publish/")
 
     def send(self, parcels: Sequence[Parcel], *, deadline: float) -> None:
         body = _FRAME[0] + b",".join([parcel.body for parcel in parcels]) + _FRAME[1]
         repeatable = all(parcel.repeatable for parcel in parcels)
-        self._judge(self._post(self._target, body, "application/json", deadline, repeatable=repeatable))
+        self._judge(self._post(body, deadline, repeatable=repeatable))
 
     def close(self) -> None:
         self._connection.close()
@@ -79,45 +81,45 @@ class HttpTransport:
     def call(
         self, path: str, data: Mapping[str, str] | str | bytes, headers: Mapping[str, str], *, deadline: float
     ) -> Response:
-        """POST something else to a path below the control URL, as pubcontrol's ``http_call()`` does.
+        """POST something else to a path below the control URL, as pubcontrol's ``http_call()`` does. For any thread.
 
         data: a mapping is sent as a form.
         Raises: Unreached, Rejected, Turned.
         """
-        kind = "application/octet-stream"
+        sent = dict(headers)
         if isinstance(data, Mapping):
-            data, kind = urlencode(data), "application/x-www-form-urlencoded"
+            data = urlencode(data)
+            sent = {"Content-Type": "application/x-www-form-urlencoded", **sent}
         body = data.encode() if isinstance(data, str) else data
-        response = self._post(self._endpoint.target(path), body, kind, deadline, repeatable=False, headers={**headers})
-        self._judge(response)
-        return response
-
-    def _post(
-        self,
-        target: str,
-        body: bytes,
-        kind: str,
-        deadline: float,
-        *,
-        repeatable: bool,
-        headers: Mapping[str, str] | None = None,
-    ) -> Response:
-        response = self._post_once(target, body, kind, deadline, repeatable, headers)
-        if response.status in (401, 403) and self.authority.renew():
-            # A token that was good for an hour when it was minted may not be any more: clocks are set, keys rotated.
-            response = self._post_once(target, body, kind, deadline, repeatable, headers)
-        return response
-
-    def _post_once(
-        self, target: str, body: bytes, kind: str, deadline: float, repeatable: bool, headers: Mapping[str, str] | None
-    ) -> Response:
-        sent = {"Content-Type": kind}
         authorization = self.authority.header()
         if authorization is not None:
             sent["Authorization"] = authorization
-        if headers:
-            sent.update(headers)
-        return self._connection.post(target, sent, body, deadline=deadline, repeatable=repeatable)
+        # The sender's connection is the sender's.
+        connection = self._connect()
+        try:
+            target = self._endpoint.target(path)
+            response = connection.post(target, sent, body, deadline=deadline, repeatable=False)
+        finally:
+            connection.close()
+        self._judge(response)
+        return response
+
+    def _connect(self) -> HttpConnection:
+        return HttpConnection(self._endpoint, connect_timeout=self._connect_timeout, tls=self._tls)
+
+    def _post(self, body: bytes, deadline: float, *, repeatable: bool) -> Response:
+        response = self._post_once(body, deadline, repeatable)
+        if response.status in (401, 403) and self.authority.renew():
+            # A token that was good for an hour when it was minted may not be any more: clocks are set, keys rotated.
+            response = self._post_once(body, deadline, repeatable)
+        return response
+
+    def _post_once(self, body: bytes, deadline: float, repeatable: bool) -> Response:
+        headers = {"Content-Type": "application/json"}
+        authorization = self.authority.header()
+        if authorization is not None:
+            headers["Authorization"] = authorization
+        return self._connection.post(self._target, headers, body, deadline=deadline, repeatable=repeatable)
 
     def _judge(self, response: Response) -> None:
         """Sort an answer: fine, the items' fault, ours, or one to ask again about."""
