@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from asgiref.sync import iscoroutinefunction
 from django.core.exceptions import ImproperlyConfigured
@@ -104,18 +104,18 @@ class LongPollView(GripView):
         # The ETag first: should the resource change in between, the payload is newer than its ETag, and the client
         # fetches it twice. The other way round it would miss the change.
         etag = yield self.get_etag, ()
-        response = None
+        response: Any = None
         if etag is None:
             response = yield from self._get_response()
             if response.status_code != 200:
-                return response
+                return cast(HttpResponseBase, response)
             etag = sha256(response.content).hexdigest()[:32]
         etag = format_etag(etag)
         if not is_known(etag, self.request.META.get("HTTP_IF_NONE_MATCH", "")):
             response = response or (yield from self._get_response())
             response.headers["ETag"] = etag
             response.headers.setdefault("Cache-Control", "no-cache")
-            return response
+            return cast(HttpResponseBase, response)
         if not self.request.grip.proxied:
             return refuse_direct_client()
         unchanged = HttpResponseNotModified(headers={"ETag": etag})

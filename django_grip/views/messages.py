@@ -83,12 +83,16 @@ def _write_bytes(message: Any) -> bytes:
     return bytes(message)
 
 
-@lru_cache(maxsize=256)
 def get_codec(encoding: str, encoder: Any, max_size: int) -> Codec:
     """The codec for a view's attributes. encoder: a `json.JSONEncoder` class, or None.
 
     Raises: ImproperlyConfigured for an encoding that does not exist.
     """
+    return _make_codec(encoding, encoder, max_size)
+
+
+@lru_cache(maxsize=256)
+def _make_codec(encoding: str, encoder: Any, max_size: int) -> Codec:
     if encoding == "text":
         return Codec(str, _as_is, _write_text, max_size)
     if encoding == "bytes":

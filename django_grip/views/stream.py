@@ -251,7 +251,8 @@ RESET = "event: reset\nid:\ndata: {}\n\n"
 def _encode_event(item: Any) -> str:
     if item is RESET:
         return RESET
-    return (item if isinstance(item, Event) else Event(item)).to_sse()
+    event: Event = item if isinstance(item, Event) else Event(item)
+    return event.to_sse()
 
 
 def _check_response(view: StreamView, name: str, result: Any) -> HttpResponseBase:

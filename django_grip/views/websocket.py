@@ -61,6 +61,8 @@ class WebSocketView(GripView):
     _refusal: HttpResponseBase | None
 
     hook_names: ClassVar[tuple[str, ...]] = ("on_open", "on_message", "on_close", "on_refresh")
+    # What the proxy makes of the client's GET; GripMiddleware lets nothing else through.
+    allowed_methods: ClassVar[tuple[str, ...]] = ("POST",)
 
     # -- hooks -----------------------------------------------------------------------------------------------------
 
