@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
 from gripcontrol import Channel, HttpResponseFormat, HttpStreamFormat
 
+from django_grip import Channel as FilteredChannel
 from django_grip import publish, set_hold_longpoll, set_hold_stream, websocket_only
 
 from . import journal
@@ -73,11 +74,11 @@ def poll(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def chat(request: HttpRequest, name: str) -> HttpResponse:
-    """GET: a stream for ?user= that does not hear itself. POST: say something as ?user=."""
+    """GET: a stream for ?user= that does not hear itself (new in 4.0). POST: say something as ?user=."""
     if request.method == "POST":
         publish(name, HttpStreamFormat(request.POST["data"] + "\n"), meta={"sender": request.GET["user"]})
         return HttpResponse("Ok\n")
-    set_hold_stream(request, Channel(name, filters=["skip-self"]))
+    set_hold_stream(request, FilteredChannel(name, filters=["skip-self"]))
     request.grip.instruct.meta["user"] = request.GET["user"]
     return HttpResponse("[open]\n")
 
