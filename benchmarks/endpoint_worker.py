@@ -1,6 +1,6 @@
 """One measurement in one process: the CPU time of a request to a small project. Runs with the predecessors, too.
 
-    python request_worker.py STACK KIND SCENARIO REQUESTS
+    python endpoint_worker.py STACK KIND SCENARIO REQUESTS
 
 STACK is wsgi or asgi; KIND is bare (Django without middleware), theirs or ours. Prints microseconds a request.
 """

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -14,7 +15,7 @@ from .report import Target, print_table
 
 __all__ = ["main"]
 
-WORKER = Path(__file__).with_name("request_worker.py")
+WORKER = Path(__file__).with_name("endpoint_worker.py")
 ROUNDS = 5
 
 
@@ -49,7 +50,7 @@ def main() -> list[Target]:
 
     def compare(title: str, scenario: str, requests: int, least: float) -> None:
         kinds = ("bare", "theirs", "ours")
-        figures = in_turn({k: lambda k=k: measure(k, "wsgi", scenario, requests, peer) for k in kinds})  # type: ignore[misc]
+        figures = in_turn({k: partial(measure, k, "wsgi", scenario, requests, peer) for k in kinds})
         added = {k: median(a - b for a, b in zip(figures[k], figures["bare"], strict=True)) for k in kinds[1:]}
         print_table(
             title,
@@ -81,7 +82,7 @@ def _asgi(peer: str) -> list[Target]:
     targets = []
     for title, scenario, requests in (("an ordinary request", "plain", 1500), ("one message", "echo", 1000)):
         runs = {
-            f"{stack} {kind}": lambda s=stack, k=kind: measure(k, s, scenario, requests, peer)  # type: ignore[misc]
+            f"{stack} {kind}": partial(measure, kind, stack, scenario, requests, peer)
             for stack in ("wsgi", "asgi")
             for kind in ("bare", "ours")
         }
@@ -111,9 +112,7 @@ def _views(peer: str) -> list[Target]:
         ("an echo", "echo", "view", 1500),
         ("subscribing to a stream", "hold", "stream", 1500),
     ):
-        figures = in_turn(
-            {name: lambda n=name: measure("ours", "wsgi", n, requests, peer) for name in (function, view)}  # type: ignore[misc]
-        )
+        figures = in_turn({name: partial(measure, "ours", "wsgi", name, requests, peer) for name in (function, view)})
         print_table(
             f"{title}: function view and class view",
             [(name, f"{median(figures[name]):,.0f} µs", "") for name in (function, view)],
@@ -141,7 +140,10 @@ def _views(peer: str) -> list[Target]:
 
 
 def _imports(peer: str) -> Target:
-    code = "import time; import django, gripcontrol, django.http, django.conf; t = time.process_time(); {}; print((time.process_time() - t) * 1000)"
+    code = (
+        "import time, django, gripcontrol, django.http, django.conf; t = time.process_time(); {}; "
+        "print((time.process_time() - t) * 1000)"
+    )
 
     def run(statement: str) -> float:
         command = [sys.executable, "-c", code.format(statement)]
