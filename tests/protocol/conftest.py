@@ -1,0 +1,8 @@
+"""Hypothesis without its deadline: a busy machine is no bug."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
