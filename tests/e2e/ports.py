@@ -16,12 +16,16 @@ FIRST, LAST = 15_000, 32_000
 
 
 class PortLease:
-    """One port on 127.0.0.1, ours until ``close()``: a lock file tells every other test process so."""
+    """One port on 127.0.0.1, ours until ``close()``: a lock file tells every other test process so.
 
-    def __init__(self) -> None:
+    Args:
+        preferred: taken if it is free.
+    """
+
+    def __init__(self, preferred: int | None = None) -> None:
         candidates = list(range(FIRST, LAST))
         random.shuffle(candidates)
-        for port in candidates:
+        for port in candidates if preferred is None else [preferred, *candidates]:
             lock = _lock(port)
             if lock is None:
                 continue

@@ -45,6 +45,7 @@ class Pushpin:
         sig_iss: the issuer it names.
         routes: lines of the routes file in place of the usual ``* 127.0.0.1:PORT,over_http``.
         config: further settings of ``pushpin.conf`` as ``{section: {name: value}}``.
+        http_port: where clients are taken, if that port is free.
     """
 
     def __init__(
@@ -55,10 +56,12 @@ class Pushpin:
         sig_iss: str = "pushpin",
         routes: list[str] | None = None,
         config: Mapping[str, Mapping[str, str]] | None = None,
+        http_port: int | None = None,
     ) -> None:
         self.sig_key = sig_key
         self.sig_iss = sig_iss
-        self._leases = {name: PortLease() for name in ("http", "control", "push", "sub", "command")}
+        self._leases = {name: PortLease() for name in ("control", "push", "sub", "command")}
+        self._leases["http"] = PortLease(http_port)
         # Not pytest's own directory: a unix socket's path has room for some hundred characters only.
         self.directory = Path(tempfile.mkdtemp(prefix="grip-pushpin-"))
         self._write_config(routes or [f"* 127.0.0.1:{target_port},over_http"], config or {})
