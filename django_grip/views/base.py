@@ -13,7 +13,7 @@ from django.core.exceptions import BadRequest, ImproperlyConfigured
 from django.db import connections, transaction
 from django.http import HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
-from django.utils.functional import classproperty
+from django.utils.functional import cached_property, classproperty
 from django.views import View
 
 from ..event import Event
@@ -43,6 +43,10 @@ class GripView(View):
     channels: Sequence[str] = ()
     filters: Sequence[str] = ()
     live_recheck: int | None = 60
+
+    # What a class of the project's defines of `hook_names`.
+    own_hooks: ClassVar[frozenset[str]] = frozenset()
+    _is_async: ClassVar[bool] = False
 
     # The hooks of this kind of view, all sync or all async in a class of the project's.
     hook_names: ClassVar[tuple[str, ...]] = ()
@@ -74,7 +78,7 @@ class GripView(View):
     @classmethod
     def check_class(cls) -> None:
         """Refuse a class that cannot work, with what to change. Raises: ImproperlyConfigured."""
-        kinds = {name: iscoroutinefunction(getattr(cls, name)) for name in cls._own_hooks()}
+        kinds = {name: iscoroutinefunction(getattr(cls, name)) for name in cls.find_own_hooks()}
         if len(set(kinds.values())) > 1:
             mixture = ", ".join(f"{'async ' if is_async else ''}def {name}" for name, is_async in kinds.items())
             raise ImproperlyConfigured(
@@ -83,14 +87,20 @@ class GripView(View):
         if isinstance(cls.channels, (str, bytes)):
             raise ImproperlyConfigured(f"{cls.__name__}.channels must be a list: write [{cls.channels!r}].")
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # Found once: both are asked for with every request, the second with every message.
+        cls.own_hooks = frozenset(cls.find_own_hooks())
+        cls._is_async = any(iscoroutinefunction(getattr(cls, name)) for name in cls.own_hooks)
+
     @classmethod
-    def _own_hooks(cls) -> list[str]:
+    def find_own_hooks(cls) -> list[str]:
         """The hooks that are not this package's own do-nothing defaults."""
         return [name for name in cls.hook_names if not getattr(cls, name).__module__.startswith("django_grip.")]
 
     @classproperty
     def view_is_async(cls) -> bool:
-        return any(iscoroutinefunction(getattr(cls, name)) for name in cls._own_hooks())
+        return cls._is_async
 
     # -- one request -----------------------------------------------------------------------------------------------
 
@@ -117,16 +127,21 @@ class GripView(View):
 
     def hook(self, function: Callable[..., Any], *arguments: Any) -> Call:
         """The call of a hook, in a transaction of its own where requests are atomic (DESIGN decision 12)."""
-        if self.view_is_async:
+        if self._is_async:
             return self._acall_hook, (function, arguments)
         return self._call_hook, (function, arguments)
 
     def _call_hook(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-        with ExitStack() as blocks:
-            for alias, database in connections.settings.items():
-                if database["ATOMIC_REQUESTS"]:
-                    blocks.enter_context(transaction.atomic(using=alias))
+        if not self._atomic_databases:
             return self.after_hook(function(*arguments))
+        with ExitStack() as blocks:
+            for alias in self._atomic_databases:
+                blocks.enter_context(transaction.atomic(using=alias))
+            return self.after_hook(function(*arguments))
+
+    @cached_property
+    def _atomic_databases(self) -> list[str]:
+        return [alias for alias, database in connections.settings.items() if database["ATOMIC_REQUESTS"]]
 
     async def _acall_hook(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         result = function(*arguments)

@@ -104,7 +104,7 @@ class StreamView(GripView):
         return (yield from self._open_stream())
 
     def _take_message(self) -> Course[HttpResponseBase]:
-        if "on_message" not in self._own_hooks():
+        if "on_message" not in self.own_hooks:
             return self.http_method_not_allowed(self.request)
         result = yield self.hook(self.on_message, self._read_message())
         if result is None:
@@ -163,7 +163,7 @@ class StreamView(GripView):
         instruct = self.request.grip.start_instruct()
         instruct.set_hold_stream()
         user = getattr(self.request, "user", None)
-        if "on_message" in self._own_hooks() and user is not None and user.is_authenticated:
+        if "on_message" in self.own_hooks and user is not None and user.is_authenticated:
             instruct.meta["user"] = self.sender_id()
             for channel in channels:
                 channel.filters.append("skip-self")
@@ -177,7 +177,7 @@ class StreamView(GripView):
         query = self.request.META.get("QUERY_STRING", "")
         if self.live_recheck and "link:next" in features:
             instruct.set_next_link(build_link(self.request, query=query), self.live_recheck)
-        if "on_close" not in self._own_hooks():
+        if "on_close" not in self.own_hooks:
             return
         if "link:gone" in features:
             instruct.set_gone_link(build_link(self.request, "gone", query=query, max_age=_GONE_MAX_AGE))
