@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
@@ -61,13 +62,28 @@ def build_link(
     step = max(max_age // 10, 1)
     expires = int(time.time() + max_age) // step * step + step
     path = request.path_info if path is None else path
-    link = Link(
-        kind=kind, path=path, query=query, user=_claim(user), channels=tuple(channels), data=data, expires=expires
-    )
-    token = build_link_token(link, derive_keys("links")[0])
+    claim, items = _claim(user), tuple(data.items()) if data is not None else None
+    token = _build_token(kind, path, query, claim, tuple(channels), items, expires, derive_keys("links")[0])
     script_name = request.META.get("SCRIPT_NAME", "").rstrip("/")
     # The closing slash keeps APPEND_SLASH from redirecting where a middleware stands before ours.
     return f"{escape_uri_path(script_name + path.rstrip('/'))}{LINK_MARK}{token}/"
+
+
+@lru_cache(maxsize=1024)
+def _build_token(
+    kind: str,
+    path: str,
+    query: str,
+    user: tuple[str, str] | None,
+    channels: tuple[str, ...],
+    data: tuple[tuple[str, str], ...] | None,
+    expires: int,
+    key: bytes,
+) -> str:
+    """Clients of one page have equal links until the next step of the clock, and signing is the dear part."""
+    claim = None if user is None else {"pk": user[0], "hash": user[1]}
+    link = Link(kind, path, query, claim, channels, None if data is None else dict(data), expires)
+    return build_link_token(link, key)
 
 
 async def abuild_link(request: HttpRequest, kind: str = "next", **options: Any) -> str:
@@ -77,11 +93,11 @@ async def abuild_link(request: HttpRequest, kind: str = "next", **options: Any) 
     return build_link(request, kind, **options)
 
 
-def _claim(user: Any) -> dict[str, str] | None:
+def _claim(user: Any) -> tuple[str, str] | None:
     """What a link says of a user: whom to load, and how to tell that the password is still the same."""
     if user is None or not user.is_authenticated:
         return None
-    return {"pk": str(user.pk), "hash": fingerprint_user(user)}
+    return str(user.pk), fingerprint_user(user)
 
 
 def open_link(request: HttpRequest) -> HttpResponse | None:
