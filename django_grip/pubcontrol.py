@@ -119,7 +119,7 @@ class GripPubControl(gripcontrol.GripPubControl):
         _forget_in_pubcontrol(self)
         self.clients = [self._client_for(lane) for lane in publisher.lanes]
 
-    def publish(  # type: ignore[override]
+    def publish(  # type: ignore[override] # it returns what became of it
         self, channel: str, item: pubcontrol.Item, blocking: bool = False, callback: Callback | None = None
     ) -> Publication:
         """Publish an item to all clients at once. The channel is taken as it is: without the project's prefix.
@@ -130,7 +130,7 @@ class GripPubControl(gripcontrol.GripPubControl):
         return _publish(self._publisher, None, channel, item, blocking, callback)
 
     def apply_config(self, config: dict[str, Any] | list[dict[str, Any]]) -> None:
-        """Add clients. A dict has ``uri``, ``iss`` and ``key``, or one of ``zmq_uri``, ``zmq_push_uri``, ``zmq_pub_uri``.
+        """Add clients. A dict has ``uri``, ``iss`` and ``key``, or ``zmq_uri``, ``zmq_push_uri`` or ``zmq_pub_uri``.
 
         Raises: GripUrlError, KeyFormatError, PublisherClosed; then none was added.
         """
@@ -176,7 +176,7 @@ class GripPubControl(gripcontrol.GripPubControl):
         self._publisher.close(self._publisher.policy.timeout)
         _close_foreign(self.clients)
 
-    def http_call(self, endpoint: str, data: Any, headers: Mapping[str, str] | None = None) -> dict[Any, Any]:  # type: ignore[override]
+    def http_call(self, endpoint: str, data: Any, headers: Mapping[str, str] | None = None) -> dict[Any, Any]:
         """POST to a path below each client's control URI.
 
         A dict of client to (status, headers, text), or to (exception,) where it failed.
@@ -252,10 +252,8 @@ def _open(publisher: Publisher, entry: Mapping[str, Any]) -> Transport | None:
         )
     if "uri" not in entry:
         return None
-    config: ProxyConfig = publish_server_from_dict(
-        {name: entry[name] for name in ("uri", "iss", "key") if name in entry}
-    )
-    return open_transport(config, publisher.policy)
+    known = {name: entry[name] for name in ("uri", "iss", "key") if name in entry}
+    return open_transport(publish_server_from_dict(known), publisher.policy)
 
 
 def _close_foreign(clients: list[Any]) -> None:

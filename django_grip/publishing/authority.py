@@ -6,6 +6,7 @@ import time
 from base64 import b64encode
 from collections.abc import Callable
 
+from ..exceptions import KeyFormatError
 from ..protocol.keys import Key
 from ..protocol.signatures import build_grip_sig
 
@@ -38,7 +39,12 @@ class FixedAuthority(Authority):
 
 
 def bearer_authority(token: str) -> Authority:
-    """An API token, as Fastly wants it."""
+    """An API token, as Fastly wants it.
+
+    Raises: KeyFormatError, when no header can carry it.
+    """
+    if not token or any(not 33 <= ord(character) <= 126 for character in token):
+        raise KeyFormatError("A bearer token must be printable ASCII without blanks.")
     return FixedAuthority(f"Bearer {token}")
 
 

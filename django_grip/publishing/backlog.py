@@ -36,6 +36,17 @@ class Batch:
             self.parcels = [parcel for parcel in self.parcels if parcel.deadline > now]
         return late
 
+    def cut(self, max_bytes: int) -> Batch | None:
+        """Cut off, and return, what goes beyond a size; at least one parcel stays."""
+        size = 0
+        for number, parcel in enumerate(self.parcels):
+            size += len(parcel.body) + 1
+            if size > max_bytes and number:
+                rest = Batch(self.parcels[number:], self.attempts, self.uncertain_since)
+                self.parcels = self.parcels[:number]
+                return rest
+        return None
+
     def halves(self) -> tuple[Batch, Batch]:
         middle = len(self.parcels) // 2
         return (

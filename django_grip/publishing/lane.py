@@ -285,6 +285,9 @@ class Lane:
         if not self._hand:
             return None
         batch = self._hand[0]
+        if self._batch_bytes < self.transport.max_bytes and (rest := batch.cut(self._batch_bytes)):
+            # The limit was found out after this batch was formed.
+            self._hand.insert(1, rest)
         self._requests += 1
         if batch.attempts:
             self._retried += len(batch.parcels)
@@ -438,9 +441,9 @@ class Lane:
             self._work.notify_all()
             alone = self._thread is None and not self._busy
             if parcels:
-                self._reporter.lost(len(parcels), why, self._clock())
+                self._reporter.count_lost(len(parcels), why)
             if in_flight:
-                self._reporter.lost(in_flight, f"{why}, though a request under way may deliver them", self._clock())
+                self._reporter.count_lost(in_flight, f"{why}, though a request under way may deliver them")
             line = self._reporter.summary()
         if parcels:
             self._settle(parcels, NotSent(why), 0)

@@ -69,11 +69,15 @@ class Reporter:
 
     def lost(self, items: int, reason: str, now: float) -> Line | None:
         """Items failed for good."""
+        self.count_lost(items, reason)
+        return self.due(now)
+
+    def count_lost(self, items: int, reason: str) -> None:
+        """Items failed for good; a later line tells."""
         if reason not in self._lost and len(self._lost) >= _MAX_REASONS:
             reason = "other reasons"
         self._lost[reason] = self._lost.get(reason, 0) + items
         self._lost_total += items if self._failing else 0
-        return self.due(now)
 
     def due(self, now: float) -> Line | None:
         """The line about what was lost since the last such line, if it is time for one."""
