@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django.core.exceptions import BadRequest
 from django.http import HttpResponse, StreamingHttpResponse
@@ -245,7 +245,7 @@ class EventStreamView(StreamView):
 
 
 # The data is not empty, as a browser does not dispatch an event without; the empty id makes it forget the last one.
-RESET = "event: reset\nid:\ndata: {}\n\n"
+RESET: Final = "event: reset\nid:\ndata: {}\n\n"
 
 
 def _encode_event(item: Any) -> str:
