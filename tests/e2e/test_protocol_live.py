@@ -1,0 +1,294 @@
+"""The builders and parsers of the protocol against the proxy's own: a Pushpin, and an origin without Django."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import httpx
+import pytest
+
+from django_grip.protocol.channels import Channel
+from django_grip.protocol.formats import HttpResponseFormat, HttpStreamFormat
+from django_grip.protocol.headers import parse_grip_feature, parse_grip_last
+from django_grip.protocol.instruct import Instruct, build_instruct_headers
+from django_grip.protocol.instruct_json import INSTRUCT_CONTENT_TYPE, Response, build_instruct_json
+from django_grip.protocol.items import Item, encode_item
+from django_grip.protocol.keys import load_key
+from django_grip.protocol.signatures import SignatureVerifier, VerifyKey
+from tests.needs import require
+
+from .clients import HeldStream, http_client, open_stream
+from .pushpin import SIG_KEY, Pushpin
+from .waiting import wait_until
+
+Answer = tuple[int, list[tuple[str, str]], bytes]
+
+
+class Origin(ThreadingHTTPServer):
+    """Answers each path as a test has told it to, and keeps the requests."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answers: dict[str, Answer | Callable[[], Answer]] = {}
+        self.requests: list[tuple[str, str, dict[str, str]]] = []
+        self.thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05})
+        self.thread.start()
+
+    def close(self) -> None:
+        self.shutdown()
+        self.server_close()
+        self.thread.join()
+
+    def headers_of(self, start: str) -> dict[str, str]:
+        """The headers of the first request for a path that begins so."""
+        wait_until(lambda: any(path.startswith(start) for _, path, _ in self.requests), f"{start} was asked for")
+        return next(headers for _, path, headers in self.requests if path.startswith(start))
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Origin
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        # As a WSGI server would: one str for each name, of latin-1 characters.
+        headers = {name.lower(): ",".join(self.headers.get_all(name) or []) for name in self.headers}
+        self.server.requests.append((self.command, self.path, headers))
+        answer = self.server.answers.get(self.path.partition("?")[0], (404, [], b"not here"))
+        status, sent, body = answer() if callable(answer) else answer
+        self.send_response(status)
+        for name, value in [*sent, ("Content-Length", str(len(body)))]:
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def origin() -> Iterator[Origin]:
+    origin = Origin()
+    yield origin
+    origin.close()
+
+
+@pytest.fixture(scope="module")
+def pushpin(origin: Origin) -> Iterator[Pushpin]:
+    require("pushpin")
+    pushpin = Pushpin(origin.server_port)
+    pushpin.start()
+    yield pushpin
+    pushpin.close()
+
+
+@pytest.fixture(scope="module")
+def client(pushpin: Pushpin) -> Iterator[httpx.Client]:
+    with http_client(pushpin.url) as client:
+        yield client
+
+
+@pytest.fixture
+def path() -> str:
+    return f"/{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def publish(pushpin: Pushpin, client: httpx.Client) -> Callable[[str, Item], None]:
+    def publish(channel: str, item: Item) -> None:
+        body = b'{"items":[' + encode_item(channel, item) + b"]}"
+        answer = client.post(f"{pushpin.control_url}/publish/", content=body)
+        assert (answer.status_code, answer.text.strip()) == (200, "Published")
+
+    return publish
+
+
+@pytest.fixture
+def hold(origin: Origin, client: httpx.Client, path: str) -> Callable[..., AbstractContextManager[HeldStream]]:
+    def hold(instruct: Instruct, *, prefix: str = "") -> AbstractContextManager[HeldStream]:
+        origin.answers[path] = (200, build_instruct_headers(instruct, prefix=prefix), b"open\n")
+        return open_stream(client, path)
+
+    return hold
+
+
+def stream(*channels: str | Channel) -> Instruct:
+    instruct = Instruct()
+    instruct.set_hold_stream()
+    instruct.add_channels(channels)
+    return instruct
+
+
+def publish_until(stream: HeldStream, publish: Callable[[str, Item], None], channel: str, end: str) -> bytes:
+    """Publish again and again: a client that has its first bytes may not be subscribed yet."""
+    done = threading.Event()
+
+    def go_on() -> None:
+        while not done.is_set():
+            publish(channel, Item(HttpStreamFormat(end)))
+            done.wait(0.1)
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    try:
+        return stream.read_until(end)
+    finally:
+        done.set()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["test", "a b", "чат", "voilà", "Å", "a=b <c> 'd'", "back\\slash", "100%", "\u2028", "\U0001f600", "x" * 1000],
+)
+def test_a_name_reaches_the_proxy_and_the_control_port_as_one_and_the_same(hold, publish, name):
+    name = uuid.uuid4().hex[:8] + name
+    with hold(stream(name, "other"), prefix="präfix:") as held:
+        assert publish_until(held, publish, "präfix:" + name, "it came\n").endswith(b"it came\n")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "event: keep-alive\ndata:\n\n",
+        "back\\slash \\n \\x41 \\t",
+        "a; timeout=99; format=raw",
+        " padded\t",
+        'quote" comma, equals=',
+        "größer чат",
+        bytes(range(256)),
+        b"\x00",
+        "\r\nGrip-Hold: response\r\n",
+    ],
+)
+def test_keep_alive_data_comes_out_byte_for_byte(hold, data):
+    instruct = stream(uuid.uuid4().hex)
+    instruct.set_keep_alive(data, 1)
+    raw = data.encode() if isinstance(data, str) else data
+    with hold(instruct) as held:
+        assert held.read_until(b"open\n") == b"open\n"
+        assert held.read_until(raw) == raw
+
+
+@pytest.mark.parametrize("user", ["5", 'a"b', "a\\", 'x", other="y', "a;b,c=d", "é", " padded "])
+def test_meta_reaches_the_filters_whole(hold, publish, user):
+    channel = uuid.uuid4().hex
+    instruct = stream(Channel(channel, filters=["skip-self"]))
+    instruct.meta = {"other": "z", "user": user}
+    with hold(instruct) as held:
+        publish_until(held, publish, channel, "ready\n")
+        publish(channel, Item(HttpStreamFormat("mine\n"), meta={"sender": user}))
+        publish(channel, Item(HttpStreamFormat("theirs\n"), meta={"sender": "another"}))
+        assert b"mine" not in held.read_until("theirs\n")
+
+
+@pytest.mark.parametrize("last_id", ["5", 'W/"1, 2; 3"', "a\\b", "é", "a=b"])
+def test_a_prev_id_comes_back_in_grip_last_on_the_next_link(origin, hold, publish, path, last_id):
+    first, second = (f"{path[1:9]}{name}" for name in ("-é", "-b"))
+    for channel in (first, second):
+        publish(channel, Item(HttpStreamFormat("missed"), id="later"))
+    instruct = stream(Channel(first, last_id), Channel(second, "old, older"))
+    instruct.set_next_link(f'{path}/next;a,b"<é>?x=1,2')
+    again = build_instruct_headers(stream(first))
+    origin.answers[f"{path}/next%3Ba%2Cb%22%3C%C3%A9%3E"] = (200, again, b"what was missed\n")
+    with hold(instruct) as held:
+        held.read_until("what was missed\n")
+    headers = origin.headers_of(f"{path}/next")
+    assert parse_grip_last(headers["grip-last"]) == {first: last_id, second: "old, older"}
+
+
+def test_both_links_share_a_header_that_the_proxy_reads(origin, client, path):
+    instruct = Instruct()
+    instruct.set_next_link(f"{path}/2")
+    instruct.set_gone_link(f"{path}/gone")
+    origin.answers[path] = (200, build_instruct_headers(instruct), b"one ")
+    origin.answers[f"{path}/2"] = (200, [], b"two")
+    assert client.get(path).text == "one two"
+
+
+def test_the_client_sees_the_status_and_the_headers_that_were_meant_for_it(origin, client, path):
+    instruct = Instruct(expose_headers=["ETag", "content-type"])
+    instruct.set_status(404, 'Nothing; here, "at" all')
+    headers = [
+        *build_instruct_headers(instruct),
+        ("ETag", '"x"'),
+        ("Content-Type", "text/plain"),
+        ("X-Inner", "secret"),
+    ]
+    origin.answers[path] = (200, headers, b"")
+    answer = client.get(path)
+    assert (answer.status_code, answer.reason_phrase) == (404, 'Nothing; here, "at" all')
+    assert answer.headers["etag"] == '"x"'
+    assert not [name for name in answer.headers if name.startswith(("x-inner", "grip-"))]
+
+
+def test_the_json_form_holds_with_filters_and_keeps_the_response(origin, client, publish, path):
+    channel = uuid.uuid4().hex
+    instruct = stream(Channel(channel, filters=["skip-self"]))
+    instruct.meta["user"] = 'me"\n'
+    body = build_instruct_json(instruct, Response(200, "Fine", {"X-Kept": "é"}, b"open\xff\n"), prefix="app-")
+    origin.answers[path] = (200, [("Content-Type", INSTRUCT_CONTENT_TYPE)], body)
+    with open_stream(client, path) as held:
+        assert (held.response.reason_phrase, held.headers["x-kept"]) == ("Fine", "é")
+        assert held.read_until("\n") == b"open\xff\n"
+        publish_until(held, publish, f"app-{channel}", "ready\n")
+        publish(f"app-{channel}", Item(HttpStreamFormat("mine\n"), meta={"sender": 'me"\n'}))
+        publish(f"app-{channel}", Item(HttpStreamFormat("theirs\n")))
+        assert b"mine" not in held.read_until("theirs\n")
+
+
+def test_an_item_with_an_id_and_no_seq_comes_once_and_a_close_ends_the_stream(hold, publish):
+    channel = uuid.uuid4().hex
+    with hold(stream(channel)) as held:
+        publish_until(held, publish, channel, "ready\n")
+        for _ in range(3):
+            publish(channel, Item(HttpStreamFormat("once\n"), id="5", no_seq=True))
+        publish(channel, Item(HttpStreamFormat(b"\x00\xff\n")))
+        publish(channel, Item(HttpStreamFormat(close=True)))
+        assert held.read_to_end().replace(b"ready\n", b"") == b"once\n\x00\xff\n"
+
+
+def test_a_long_poll_is_answered_with_a_patch_of_the_held_body(origin, client, publish, path):
+    channel = uuid.uuid4().hex
+    instruct = Instruct()
+    instruct.add_channel(channel)
+    instruct.set_hold_longpoll(20)
+    origin.answers[path] = (200, build_instruct_headers(instruct), json.dumps({"a": []}).encode())
+    patch = [{"op": "add", "path": "/a/-", "value": "é"}]
+    done = threading.Event()
+
+    def go_on() -> None:
+        while not done.is_set():
+            item = Item(HttpResponseFormat(201, "Patched", [("X-A", "1"), ("X-B", "2")], body_patch=patch))
+            publish(channel, item)
+            time.sleep(0.1)
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    try:
+        answer = client.get(path)
+    finally:
+        done.set()
+        thread.join()
+    assert (answer.status_code, answer.reason_phrase, answer.json()) == (201, "Patched", {"a": ["é"]})
+    assert (answer.headers["x-a"], answer.headers["x-b"]) == ("1", "2")
+
+
+def test_the_proxys_own_signature_and_features_are_read(origin, client, path):
+    client.get(path)
+    headers = origin.headers_of(path)
+    token = headers["grip-sig"]
+    assert SignatureVerifier([VerifyKey(load_key(SIG_KEY), "pushpin")]).verify(token, time.time())
+    assert not SignatureVerifier([VerifyKey(load_key(SIG_KEY), "pushpin")]).verify(token, time.time() + 3601)
+    assert not SignatureVerifier([VerifyKey(load_key(SIG_KEY), "else")]).verify(token, time.time())
+    assert {"status", "link:next", "filter:skip-self"} <= parse_grip_feature(headers["grip-feature"])
