@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 import gripcontrol
@@ -100,8 +101,8 @@ def build_grip_channel(
 
     Raises: ChannelNameError.
     """
-    value = ", ".join(_channel_element(channel, prefix) for channel in as_channels(channels))
-    return to_header_value(value) + (";" if _ends_like_a_blank.search(to_header_value(value)) else "")
+    value = to_header_value(", ".join([_channel_element(channel, prefix) for channel in as_channels(channels)]))
+    return f"{value};" if _ends_like_a_blank.search(value) else value
 
 
 def _channel_element(channel: Channel, prefix: str) -> str:
@@ -267,6 +268,7 @@ def build_grip_feature(features: Iterable[str]) -> str:
     return ", ".join(features)
 
 
+@lru_cache(maxsize=8)  # a proxy sends the same one with every request
 def parse_grip_feature(value: str) -> frozenset[str]:
     """Parse ``Grip-Feature``, such as ``status, link:next``. Raises: HeaderError."""
     features = frozenset(part for part in (part.strip(" \t") for part in value.split(",")) if part)

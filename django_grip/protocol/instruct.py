@@ -94,10 +94,13 @@ class Instruct:
         """Send the response and hold it open for more."""
         self.hold = "stream"
 
-    def set_keep_alive(self, data: str | bytes, timeout: int, *, mode: str = "idle") -> None:
-        """Send `data` on a stream after `timeout` seconds in which nothing was sent. Raises: InstructError."""
+    def set_keep_alive(self, data: str | bytes, timeout: int | None, *, mode: str = "idle") -> None:
+        """Send `data` on a stream after `timeout` seconds in which nothing was sent (the proxy's own: 55).
+
+        Raises: InstructError.
+        """
         build_grip_keep_alive(data, timeout=timeout, mode=mode)
-        self.keep_alive, self.keep_alive_timeout, self.keep_alive_mode = data, int(timeout), mode
+        self.keep_alive, self.keep_alive_timeout, self.keep_alive_mode = data, int(timeout or 0), mode
 
     def set_next_link(self, uri: str, timeout: int | None = None) -> None:
         """Let the proxy GET `uri` for what a stream has missed, at the latest after `timeout` seconds (its own: 120).

@@ -189,6 +189,13 @@ def test_the_attributes_are_those_of_django_grip_3():
     assert (instruct.next_link, instruct.next_link_timeout) == ("/x", 30)
 
 
+def test_a_keep_alive_without_a_timeout_leaves_it_to_the_proxy():
+    instruct = stream("a")
+    instruct.set_keep_alive("x", None)
+    assert instruct.keep_alive_timeout == 0
+    assert ("Grip-Keep-Alive", "x; format=cstring") in build_instruct_headers(instruct)
+
+
 def test_what_was_built_is_read_back():
     instruct = stream(Channel("чат", "5", ["skip-self"]), "b")
     instruct.set_keep_alive("back\\slash; \r\n\x00", 20, mode="interval")
