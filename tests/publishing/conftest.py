@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -77,6 +78,18 @@ def transport_for(target: Any, policy: Policy) -> Any:
 
 def parcel(publisher: Publisher, content: str | bytes = "hello", *, channel: str = "test", **options: Any) -> Parcel:
     return publisher.pack(channel, Item(HttpStreamFormat(content), **options))
+
+
+def wait_failing(publisher: Publisher) -> None:
+    """Wait until the first proxy is known to be in trouble."""
+    while not publisher.lanes[0].failing:
+        time.sleep(0.005)
+
+
+def wait_accepted(publisher: Publisher, count: int) -> None:
+    """Wait until so many items were taken in for the first proxy."""
+    while publisher.lanes[0].accepted < count:
+        time.sleep(0.005)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from django_grip.protocol.formats import HttpStreamFormat
 from django_grip.protocol.items import Item
 from django_grip.publishing import Policy, Publication, Publisher
 
-from .conftest import HASTY, PATIENT, MakePublisher, MakeServer, events, lost, parcel
+from .conftest import HASTY, PATIENT, MakePublisher, MakeServer, events, lost, parcel, wait_accepted, wait_failing
 from .servers import (
     PATIENCE,
     Behaviour,
@@ -174,9 +174,7 @@ def test_threads_that_block_share_requests(make_server: MakeServer, make_publish
     server.wait(lambda: server.requests, "the first request")
     for thread in threads[1:]:
         thread.start()
-    lane = publisher.lanes[0]
-    while lane.accepted < 20:
-        assert not lane.wait_settled(1, 0.01)
+    wait_accepted(publisher, 20)
     gate.set()
     for thread in threads:
         thread.join(PATIENCE)
@@ -305,8 +303,7 @@ def test_a_previous_id_without_an_id_is_tried_again_when_it_cannot_have_arrived(
 ) -> None:
     publisher = make_publisher(f"http://127.0.0.1:{dead_port}")
     publication = submit(publisher, "chained", prev_id="6")
-    while not publisher.lanes[0].failing:
-        publisher.lanes[0].wait_settled(1, 0.01)
+    wait_failing(publisher)
     server = make_server(port=dead_port)
     publication.result(PATIENCE)
     assert server.contents() == ["chained"]
@@ -329,8 +326,7 @@ def test_a_proxy_that_comes_back_gets_what_waited_in_order(
 ) -> None:
     publisher = make_publisher(f"http://127.0.0.1:{dead_port}")
     publications = [submit(publisher, str(number)) for number in range(100)]
-    while not publisher.lanes[0].failing:
-        publisher.lanes[0].wait_settled(1, 0.01)
+    wait_failing(publisher)
     server = make_server(port=dead_port)
     for publication in publications:
         publication.result(PATIENCE)
@@ -361,8 +357,7 @@ def test_a_proxy_that_goes_and_comes_back_under_load_loses_and_repeats_nothing(
     for goal in (100, 200, 300):
         server.wait(lambda goal=goal: len(server.taken) >= goal, "items")  # type: ignore[misc]
         server.stop()
-        while not publisher.lanes[0].failing:
-            publisher.lanes[0].wait_settled(publisher.lanes[0].accepted, 0.01)
+        wait_failing(publisher)
         server.start_again()
     enough.set()
     for thread in threads:
@@ -632,8 +627,7 @@ def test_close_gives_up_what_is_not_sent_in_time_and_says_how_many(
 ) -> None:
     publisher = make_publisher(f"http://127.0.0.1:{dead_port}")
     publications = [submit(publisher) for _ in range(25)]
-    while not publisher.lanes[0].failing:
-        publisher.lanes[0].wait_settled(1, 0.01)
+    wait_failing(publisher)
     assert publisher.close(why="the process ended first") == 25
     for publication in publications:
         error = publication.exception(PATIENCE)
