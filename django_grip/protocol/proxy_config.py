@@ -217,7 +217,7 @@ def _read_verify_key(
         issuer = issuer or f"fastly:{fastly[1]}"
     verify_key = _read_key(entry, "verify_key")
     if verify_key is None and fastly:
-        verify_key = load_key(FASTLY_PUBLIC_KEY)
+        verify_key = _load(FASTLY_PUBLIC_KEY, "Fastly's public key")
     if verify_key is None and default is not None:
         verify_key = _load(default, "GRIP_VERIFY_KEY")
     verify_key = verify_key or key

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -161,6 +162,13 @@ def test_a_fastly_service_needs_only_its_uri_and_an_api_token(suffix, default):
     assert config.verify_key == VerifyKey(FASTLY, "fastly:abcDEF123")
     assert (config.authority, config.bearer) == ("bearer", "api-token")
     assert config.publish_url == "https://api.fastly.com/service/abcDEF123/publish/"
+
+
+def test_without_cryptography_a_fastly_uri_says_what_to_install(monkeypatch):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "cryptography"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(KeyFormatError, match="Fastly's public key: a JWK needs the package cryptography: pip install"):
+        proxy_config_from_dict({"control_uri": "https://api.fastly.com/service/ID"})
 
 
 def test_what_an_entry_says_goes_before_what_is_known_of_fastly():

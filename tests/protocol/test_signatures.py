@@ -103,7 +103,6 @@ HS256 = {"typ": "JWT", "alg": "HS256"}
         forge([], CLAIMS, b"changeme"),
         forge(b"[" * 3000, CLAIMS, b"changeme"),
         forge({**HS256, "b64": False, "crit": ["b64"]}, CLAIMS, b"changeme"),
-        forge({**HS256, "crit": ["x"]}, CLAIMS, b"changeme"),
         forge(HS256, b"[" * 2000, b"changeme"),
         forge(HS256, b"\xff", b"changeme"),
         forge(HS256, [CLAIMS], b"changeme"),
