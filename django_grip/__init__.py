@@ -9,6 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .connections import close_to as close_to
+    from .connections import send_to as send_to
     from .decorators import websocket_only as websocket_only
     from .event import Event as Event
     from .exceptions import PublishError as PublishError
@@ -40,8 +42,10 @@ _HOMES = {
     "WebSocketMessageFormat": "protocol.formats",
     "apublish": "publisher",
     "channel_name": "protocol.channels",
+    "close_to": "connections",
     "get_pubcontrol": "pubcontrol",
     "publish": "publisher",
+    "send_to": "connections",
     "set_hold_longpoll": "holds",
     "set_hold_stream": "holds",
     "websocket_only": "decorators",
