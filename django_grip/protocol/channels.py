@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from string import Formatter
 from typing import Any
 
@@ -79,6 +80,8 @@ def as_channel(channel: str | gripcontrol.Channel) -> Channel:
     """
     if isinstance(channel, str):
         return Channel(channel)
+    if type(channel) is Channel and not channel.prev_id and not channel.filters:
+        return Channel(channel.name)
     if not hasattr(channel, "name"):
         raise ChannelNameError(f"a channel must be a str or a Channel, not {type(channel).__name__}")
     return Channel(channel.name, getattr(channel, "prev_id", None), getattr(channel, "filters", None) or ())
@@ -172,6 +175,7 @@ def _encode_edges(name: str, *, first: bool, last: bool) -> str:
     return name
 
 
+@lru_cache(maxsize=1024)  # the same few names are asked for with every hold and every item
 def _check_characters(name: str, where: str = "") -> None:
     match = _refused.search(name)
     if match:
@@ -219,6 +223,8 @@ def _check_filters(name: str, filters: Iterable[str]) -> list[str]:
     if isinstance(filters, (str, bytes)):
         raise ChannelNameError(f"filters of channel {_shown(name)} must be a list of names, not {filters!r}")
     checked = list(filters)
+    if not checked:
+        return checked
     for item in checked:
         if not isinstance(item, str) or not _filter_name.fullmatch(item):
             raise ChannelNameError(

@@ -101,7 +101,12 @@ def build_grip_channel(
 
     Raises: ChannelNameError.
     """
-    value = to_header_value(", ".join([_channel_element(channel, prefix) for channel in as_channels(channels)]))
+    return build_checked_channels(as_channels(channels), prefix=prefix)
+
+
+def build_checked_channels(channels: list[Channel], *, prefix: str = "") -> str:
+    """`build_grip_channel` for channels that are new and checked already."""
+    value = to_header_value(", ".join([_channel_element(channel, prefix) for channel in channels]))
     return f"{value};" if _ends_like_a_blank.search(value) else value
 
 
@@ -190,6 +195,7 @@ def _link_element(link: GripLink) -> str:
     return f"{element}; timeout={build_seconds(link.timeout, 'the timeout of a next link')}"
 
 
+@lru_cache(maxsize=256)  # set_next_link() asks, and the header is built from the same one
 def check_link_uri(uri: str) -> str:
     """Return a link's URL, with percent-encoding for what ``Grip-Link`` would trip over.
 

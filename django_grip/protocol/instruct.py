@@ -16,7 +16,7 @@ from .channels import MAX_CHANNELS, Channel, as_channel, as_channels
 from .header_values import build_seconds
 from .headers import (
     GripLink,
-    build_grip_channel,
+    build_checked_channels,
     build_grip_expose_headers,
     build_grip_hold,
     build_grip_keep_alive,
@@ -135,7 +135,7 @@ def build_instruct_headers(
     channels = check_hold(instruct, max_channels=max_channels)
     headers = {
         "Grip-Hold": build_grip_hold(instruct.hold) if instruct.hold else "",
-        "Grip-Channel": build_grip_channel(channels, prefix=prefix),
+        "Grip-Channel": build_checked_channels(channels, prefix=prefix),
         "Grip-Timeout": build_grip_timeout(instruct.timeout) if instruct.timeout else "",
         "Grip-Keep-Alive": _build_keep_alive(instruct),
         "Grip-Set-Meta": build_grip_set_meta(instruct.meta),
