@@ -144,13 +144,16 @@ class Publisher:
         return self._flush(self._lanes, limit) and callbacks_done(max(0.0, end - time.monotonic()))
 
     def close(self, timeout: float = 0.0, *, why: str = "the publisher was closed") -> int:
-        """Take nothing more in, send what is queued, and give up what is not sent in time. How many items that is.
+        """Send what is queued, take nothing more in, and give up what is not sent in time. How many items that is.
 
-        timeout: seconds.
+        timeout: seconds. Callbacks have that time too, and may publish in it.
         """
         notice_fork()
-        self._closed = True
+        end = time.monotonic() + timeout
         self.flush(timeout)
+        self._closed = True
+        # What came in between.
+        self._flush(self._lanes, end - time.monotonic())
         return sum([lane.close(why) for lane in self._lanes])
 
     def counters(self) -> dict[str, Counters]:
