@@ -8,6 +8,7 @@ from typing import Any
 from pubcontrol import Format
 
 from .encoding import encode_json
+from .exceptions import ItemError
 from .protocol.formats import HttpResponseFormat, HttpStreamFormat, WebSocketMessageFormat
 from .protocol.sse import encode_sse
 
@@ -32,16 +33,19 @@ class Event:
     retry: int | None = None
 
     def to_sse(self) -> str:
-        """The block a stream gets. Raises: UsageError, for a name or id with a line break."""
-        data = self.data if isinstance(self.data, str) else encode_json(self.data)
+        """The block a stream gets.
+
+        Raises: ItemError, for data that is not JSON; UsageError, for a name or an id with a line break.
+        """
+        data = self.data if isinstance(self.data, str) else _encode(self.data)
         return encode_sse(data, event=self.event, id=self.id, retry=self.retry)
 
     def to_websocket(self) -> str:
-        """The message a WebSocket gets."""
+        """The message a WebSocket gets. Raises: ItemError, for data that is not JSON."""
         if self.event is None:
-            return encode_json(self.data)
+            return _encode(self.data)
         named = {"event": self.event, "data": self.data}
-        return encode_json(named if self.id is None else {**named, "id": self.id})
+        return _encode(named if self.id is None else {**named, "id": self.id})
 
     def to_formats(self) -> list[Format]:
         """The formats of the item that carries it."""
@@ -50,3 +54,10 @@ class Event:
             WebSocketMessageFormat(self.to_websocket()),
             HttpResponseFormat(action="hint"),
         ]
+
+
+def _encode(data: Any) -> str:
+    try:
+        return encode_json(data)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ItemError(f"An event's data must be JSON: {error}.") from error
