@@ -29,19 +29,12 @@ _STRONG_KEY_BYTES = 32
 def check_settings(**kwargs: Any) -> list[CheckMessage]:
     """grip.E001, grip.W001, grip.W002, grip.W003: unusable, unknown, contradictory and missing settings."""
     messages: list[CheckMessage] = [
-        Error(f"{problem.setting} {problem.text}", hint=problem.hint or None, id="grip.E001")
+        Error(f"{problem.setting} {problem.text}", hint=problem.hint, id="grip.E001")
         for problem in conf.find_problems()
     ]
     messages.extend(_unknown_settings())
     messages.extend(_contradictions())
-    if not messages and not grip_settings().proxies:
-        messages.append(
-            Warning(
-                "No GRIP proxy is configured: no request counts as proxied, and publish() has nowhere to send to.",
-                hint='Set GRIP_PROXIES = [{"control_uri": "http://127.0.0.1:5561", "key": "..."}].',
-                id="grip.W003",
-            )
-        )
+    messages.extend(_no_proxy())
     return messages
 
 
@@ -57,24 +50,42 @@ def _unknown_settings() -> Iterator[CheckMessage]:
 
 
 def _contradictions() -> Iterator[CheckMessage]:
-    given = set(conf.setting_names())
+    given = conf.given_settings()
     if {"GRIP_URL", "GRIP_PROXIES"} <= given:
         yield Warning(
             "GRIP_URL is set beside GRIP_PROXIES: items are published to all of them.",
             hint="Keep one of the two, unless the project really has several proxies.",
             id="grip.W002",
         )
-    if "GRIP_VERIFY_KEY" in given and not {"GRIP_URL", "GRIP_PROXIES"} & given:
-        yield Warning(
-            "GRIP_VERIFY_KEY is set, but there is no proxy whose key it could be.",
-            hint="Set GRIP_PROXIES or GRIP_URL too.",
-            id="grip.W002",
-        )
+    if given & {"GRIP_URL", "GRIP_PROXIES"}:
+        return
+    for name, text in _NEEDS_A_PROXY.items():
+        if name in given:
+            yield Warning(f"{name} is set, but {text}.", hint="Set GRIP_PROXIES or GRIP_URL too.", id="grip.W002")
+
+
+_NEEDS_A_PROXY = {
+    "GRIP_VERIFY_KEY": "there is no proxy whose key it could be",
+    "GRIP_ALLOW_UNSIGNED": "there is no proxy that it could let in",
+    "GRIP_PROXY_REQUIRED": "there is no proxy, so every hold is answered with a 501",
+}
+
+
+def _no_proxy() -> Iterator[CheckMessage]:
+    config = _usable_settings()
+    if config is None or config.proxies:
+        return
+    nowhere = "" if config.publish_servers else ", and publish() has nowhere to send to"
+    yield Warning(
+        f"No GRIP proxy is configured: no request counts as proxied{nowhere}.",
+        hint='Set GRIP_PROXIES = [{"control_uri": "http://127.0.0.1:5561", "key": "..."}].',
+        id="grip.W003",
+    )
 
 
 @register("grip")
 def check_keys(**kwargs: Any) -> list[CheckMessage]:
-    """grip.E002, grip.E003, grip.E004, grip.W004, grip.W005: who could sign as the proxy?"""
+    """grip.E002, grip.E003, grip.E004, grip.W004, grip.W005, grip.W007: who could sign as the proxy?"""
     config = _usable_settings()
     if config is None or not config.proxies:
         return []
@@ -96,6 +107,7 @@ def _unsigned(config: GripSettings) -> Iterator[CheckMessage]:
                 hint="Take the setting out.",
                 id="grip.W002",
             )
+        yield from _keyless(config.proxies)
         return
     if config.allow_unsigned:
         yield Warning(
@@ -109,6 +121,21 @@ def _unsigned(config: GripSettings) -> Iterator[CheckMessage]:
             hint='Give the proxy a key (sig_key in pushpin.conf) and name it as "key" in GRIP_PROXIES.',
             id="grip.E002",
         )
+
+
+def _keyless(proxies: Iterable[ProxyConfig]) -> Iterator[CheckMessage]:
+    for proxy in proxies:
+        if proxy.verify_key is None:
+            yield Warning(
+                f"The proxy at {_name(proxy)} has no key, while others have: its requests count as direct.",
+                hint='Give it a key too (sig_key in pushpin.conf) and name it as "key" in GRIP_PROXIES.',
+                id="grip.W007",
+            )
+
+
+def _name(proxy: ProxyConfig) -> str:
+    # Without the query, where people keep tokens.
+    return (proxy.control_uri or proxy.control_zmq_uri or "no control_uri").partition("?")[0]
 
 
 def _weak_keys(config: GripSettings) -> Iterator[CheckMessage]:
@@ -134,7 +161,7 @@ def _foreign_keys(proxies: Iterable[ProxyConfig]) -> Iterator[CheckMessage]:
         key = proxy.verify_key
         if key is not None and not key.is_usable:
             yield Error(
-                f"The proxy at {proxy.control_uri} has a public verify_key but no verify_iss, so no request verifies.",
+                f"The proxy at {_name(proxy)} has a public verify_key but no verify_iss, so no request verifies.",
                 hint='One key may sign for many services (Fastly\'s does): name yours, as "verify_iss": "fastly:ID".',
                 id="grip.E004",
             )

@@ -7,10 +7,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any, cast
-from urllib.parse import urlsplit
+from typing import Any, NamedTuple, cast
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -18,6 +17,7 @@ from django.core.signals import setting_changed
 from django.utils.crypto import salted_hmac
 
 from .exceptions import GripError
+from .origins import parse_origin
 from .protocol.channels import check_channel_name
 from .protocol.proxy_config import (
     ENTRY_NAMES,
@@ -32,23 +32,29 @@ __all__ = ["GripSettings", "SettingProblem", "derive_keys", "find_problems", "gr
 
 PUBLISH_MODES = ("background", "inline")
 
+_CONDITIONAL_GET = "django.middleware.http.ConditionalGetMiddleware"
+
 
 @dataclass(frozen=True)
 class GripSettings:
-    """What the settings say, ready for use. Times are in seconds, sizes in what the name says."""
+    """What the settings say, ready for use. Times are in seconds, sizes in what the name says.
+
+    trusted_origins: those of GRIP_ALLOWED_ORIGINS, and of CSRF_TRUSTED_ORIGINS.
+    has_conditional_get: whether Django's ConditionalGetMiddleware is installed.
+    """
 
     proxies: tuple[ProxyConfig, ...] = ()
     publish_servers: tuple[ProxyConfig, ...] = ()
     prefix: str = ""
     proxy_required: bool = False
     allow_unsigned: bool = False
-    allowed_origins: tuple[str, ...] = ()
+    trusted_origins: tuple[str, ...] = ()
     max_channels: int = 20
     publish_mode: str = "background"
     publish_timeout: float = 30.0
     publish_queue_size: int = 10_000
     debug: bool = False
-    csrf_trusted_origins: tuple[str, ...] = ()
+    has_conditional_get: bool = False
 
     @cached_property
     def verify_keys(self) -> tuple[VerifyKey, ...]:
@@ -66,13 +72,15 @@ class GripSettings:
         return bool(self.proxies) and not self.verify_keys and (self.debug or self.allow_unsigned)
 
 
-@dataclass(frozen=True)
-class SettingProblem:
+class SettingProblem(NamedTuple):
     """A setting whose value cannot be used: its name, what is wrong and what to write instead."""
 
     setting: str
     text: str
-    hint: str = ""
+    hint: str
+
+    def __str__(self) -> str:
+        return f"{self.setting} {self.text} {self.hint}"
 
 
 class _Unusable(Exception):
@@ -134,16 +142,16 @@ def read_origins(value: object) -> tuple[str, ...]:
 
 
 def _check_origin(origin: object) -> None:
-    """Refuse what can never match an Origin header: no scheme, a path, a user."""
+    """Refuse what can never match an Origin header: no scheme, a path, a user, letters that browsers write as xn--."""
     hint = 'Write "https://www.example.com", "https://*.example.com" or "*".'
     if not isinstance(origin, str):
         raise _Unusable(f"has {origin!r}, which is not a str.", hint)
-    parts = urlsplit(origin)
-    if origin == "*" or (parts.scheme and parts.netloc and origin == f"{parts.scheme}://{parts.netloc}"):
-        return
-    raise _Unusable(
-        f"has {origin!r}, which is not an origin (scheme, host, and port if it is not the usual one).", hint
-    )
+    if not origin.isascii():
+        raise _Unusable(f"has {origin!r}, which browsers send in ASCII.", "Write the host as xn--..., as they do.")
+    if origin != "*" and parse_origin(origin) is None:
+        raise _Unusable(
+            f"has {origin!r}, which is not an origin (scheme, host, and port if it is not the usual one).", hint
+        )
 
 
 def _entries(value: object) -> list[Mapping[str, Any]]:
@@ -159,8 +167,13 @@ def _entries(value: object) -> list[Mapping[str, Any]]:
 
 
 def _read_proxies(value: object) -> tuple[ProxyConfig, ...]:
-    default_key = getattr(settings, "GRIP_VERIFY_KEY", None)
+    default_key = _default_verify_key()
     return tuple(proxy_config_from_dict(entry, default_verify_key=default_key) for entry in _entries(value))
+
+
+def _default_verify_key() -> Any:
+    """GRIP_VERIFY_KEY. An empty one is that of an environment without it, and would be no key at all."""
+    return getattr(settings, "GRIP_VERIFY_KEY", None) or None
 
 
 def _read_url(value: object) -> tuple[ProxyConfig, ...]:
@@ -168,34 +181,36 @@ def _read_url(value: object) -> tuple[ProxyConfig, ...]:
         raise _Unusable(f"must be a str, not {type(value).__name__}.")
     if not value:
         return ()
-    return (parse_grip_url(value, default_verify_key=getattr(settings, "GRIP_VERIFY_KEY", None)),)
+    return (parse_grip_url(value, default_verify_key=_default_verify_key()),)
 
 
 def _read_publish_servers(value: object) -> tuple[ProxyConfig, ...]:
     return tuple(publish_server_from_dict(entry) for entry in _entries(value))
 
 
-@dataclass(frozen=True)
-class _Setting:
+class _Setting(NamedTuple):
     target: str
     read: Callable[[object], Any]
-    # What stands for "not set", besides the setting being absent.
-    empty: tuple[object, ...] = field(default=(None,))
+    hint: str
 
+
+_PROXIES_HINT = 'Write [{"control_uri": "http://127.0.0.1:5561", "key": "..."}].'
+_SERVERS_HINT = 'Write [{"uri": "https://example.com/base", "iss": "...", "key": "..."}].'
+_SECONDS_HINT = "Write a number of seconds, such as 30."
 
 # GRIP_VERIFY_KEY is read with the proxies, whose default key it is.
 _SETTINGS: dict[str, _Setting] = {
-    "GRIP_PROXIES": _Setting("proxies", _read_proxies),
-    "GRIP_URL": _Setting("url_proxies", _read_url),
-    "PUBLISH_SERVERS": _Setting("publish_servers", _read_publish_servers),
-    "GRIP_PREFIX": _Setting("prefix", _read_prefix),
-    "GRIP_PROXY_REQUIRED": _Setting("proxy_required", _read_bool),
-    "GRIP_ALLOW_UNSIGNED": _Setting("allow_unsigned", _read_bool),
-    "GRIP_ALLOWED_ORIGINS": _Setting("allowed_origins", _read_origins),
-    "GRIP_MAX_CHANNELS": _Setting("max_channels", _read_positive_int),
-    "GRIP_PUBLISH_MODE": _Setting("publish_mode", _read_mode),
-    "GRIP_PUBLISH_TIMEOUT": _Setting("publish_timeout", _read_seconds),
-    "GRIP_PUBLISH_QUEUE_SIZE": _Setting("publish_queue_size", _read_positive_int),
+    "GRIP_PROXIES": _Setting("proxies", _read_proxies, _PROXIES_HINT),
+    "GRIP_URL": _Setting("url_proxies", _read_url, 'Write "http://127.0.0.1:5561?key=...".'),
+    "PUBLISH_SERVERS": _Setting("publish_servers", _read_publish_servers, _SERVERS_HINT),
+    "GRIP_PREFIX": _Setting("prefix", _read_prefix, 'Write a str such as "mysite-".'),
+    "GRIP_PROXY_REQUIRED": _Setting("proxy_required", _read_bool, "Write True or False."),
+    "GRIP_ALLOW_UNSIGNED": _Setting("allow_unsigned", _read_bool, "Write True or False."),
+    "GRIP_ALLOWED_ORIGINS": _Setting("allowed_origins", _read_origins, 'Write ["https://www.example.com"].'),
+    "GRIP_MAX_CHANNELS": _Setting("max_channels", _read_positive_int, "Write what the proxy allows, or leave it out."),
+    "GRIP_PUBLISH_MODE": _Setting("publish_mode", _read_mode, 'Write "background" or "inline".'),
+    "GRIP_PUBLISH_TIMEOUT": _Setting("publish_timeout", _read_seconds, _SECONDS_HINT),
+    "GRIP_PUBLISH_QUEUE_SIZE": _Setting("publish_queue_size", _read_positive_int, "Write a number of items."),
 }
 KNOWN_SETTINGS = frozenset(_SETTINGS) | {"GRIP_VERIFY_KEY"}
 
@@ -204,14 +219,14 @@ def _read(name: str) -> tuple[dict[str, Any], SettingProblem | None]:
     """Read one setting: its field and value, or the problem with it."""
     setting = _SETTINGS[name]
     value = getattr(settings, name, None)
-    if value in setting.empty:
+    if value is None:
         return {}, None
     try:
         return {setting.target: setting.read(value)}, None
     except _Unusable as error:
-        return {}, SettingProblem(name, str(error), error.hint)
+        return {}, SettingProblem(name, str(error), error.hint or setting.hint)
     except GripError as error:
-        return {}, SettingProblem(name, f"cannot be used: {error}")
+        return {}, SettingProblem(name, f"cannot be used: {error}.", setting.hint)
 
 
 def find_problems() -> list[SettingProblem]:
@@ -222,6 +237,11 @@ def find_problems() -> list[SettingProblem]:
 def setting_names() -> list[str]:
     """The project's settings that are, or seem to be meant for, django-grip."""
     return sorted(name for name in dir(settings) if name.startswith("GRIP_") or name == "PUBLISH_SERVERS")
+
+
+def given_settings() -> set[str]:
+    """Those of them that say something: an empty one is that of an environment which does not set it."""
+    return {name for name in setting_names() if getattr(settings, name)}
 
 
 def unknown_entries() -> list[tuple[str, str]]:
@@ -251,11 +271,12 @@ def grip_settings() -> GripSettings:
     for name in _SETTINGS:
         read, problem = _read(name)
         if problem:
-            raise ImproperlyConfigured(" ".join(filter(None, (problem.setting, problem.text, problem.hint))))
+            raise ImproperlyConfigured(str(problem))
         fields.update(read)
     fields["proxies"] = fields.get("proxies", ()) + fields.pop("url_proxies", ())
     fields["debug"] = bool(settings.DEBUG)
-    fields["csrf_trusted_origins"] = tuple(settings.CSRF_TRUSTED_ORIGINS)
+    fields["trusted_origins"] = (*settings.CSRF_TRUSTED_ORIGINS, *fields.pop("allowed_origins", ()))
+    fields["has_conditional_get"] = _CONDITIONAL_GET in settings.MIDDLEWARE
     return GripSettings(**fields)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import wraps
+from inspect import isawaitable
 from typing import Any, TypeVar, overload
 
 from asgiref.sync import iscoroutinefunction
@@ -39,17 +40,25 @@ def _wrap(view: Callable[..., Any], origins: tuple[str, ...]) -> Callable[..., A
 
         @wraps(view)
         async def wrapped(*args: Any, **kwargs: Any) -> Any:
-            response = await view(*args, **kwargs)
-            return HttpResponse() if response is None else response
+            return _fill_in(await view(*args, **kwargs))
 
     else:
 
         @wraps(view)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             response = view(*args, **kwargs)
-            return HttpResponse() if response is None else response
+            # The dispatch() of a class-based view with async handlers is itself a plain function.
+            return _afill_in(response) if isawaitable(response) else _fill_in(response)
 
     # GripMiddleware reads both in process_view; decorators outside of this one hand them on.
     wrapped.websocket_only = True  # type: ignore[attr-defined]
     wrapped.allowed_origins = origins  # type: ignore[attr-defined]
     return wrapped
+
+
+def _fill_in(response: Any) -> Any:
+    return HttpResponse() if response is None else response
+
+
+async def _afill_in(response: Awaitable[Any]) -> Any:
+    return _fill_in(await response)

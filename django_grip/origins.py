@@ -6,18 +6,27 @@ them apart. A client that sends none is not a browser.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
-
-from django.utils.http import is_same_domain
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-__all__ = ["is_origin_allowed"]
+__all__ = ["is_origin_allowed", "parse_origin"]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+
+# Browsers write hosts in ASCII, IDNs as xn--…; there is no user, path, query or fragment (RFC 6454, 6.2).
+_origin = re.compile(
+    r"([a-z][a-z0-9+.-]*)://((?:\*\.)?[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?", re.ASCII | re.IGNORECASE
+)
+
+
+class _Origin(NamedTuple):
+    scheme: str
+    host: str
+    port: int | None
 
 
 def is_origin_allowed(request: HttpRequest, allowed: Iterable[str]) -> bool:
@@ -25,46 +34,44 @@ def is_origin_allowed(request: HttpRequest, allowed: Iterable[str]) -> bool:
 
     allowed: origins as in ``CSRF_TRUSTED_ORIGINS``, such as ``https://www.example.com`` or
         ``https://*.example.com``; ``"*"`` allows every well-formed origin.
+    Raises: DisallowedHost (a 400) for a Host header that is not in ``ALLOWED_HOSTS``.
     """
-    origin = request.META.get("HTTP_ORIGIN")
-    if origin is None:
+    header = request.META.get("HTTP_ORIGIN")
+    if header is None:
         return True
-    parsed = _parse_origin(origin)
-    if parsed is None:
+    origin = parse_origin(header)
+    if origin is None or "*" in origin.host:
         return False
-    return _is_own(request, *parsed) or any(_matches(origin.lower(), parsed, pattern) for pattern in allowed)
+    return _is_own(request, origin) or any(_matches(origin, pattern) for pattern in allowed)
 
 
-def _parse_origin(origin: str) -> tuple[str, str, int | None] | None:
-    """Split an origin into scheme, host and port; None for ``null`` and whatever else names no site."""
-    try:
-        parts = urlsplit(origin)
-        port = parts.port
-    except ValueError:
+def parse_origin(text: str) -> _Origin | None:
+    """Split an origin, whose host may begin with ``*.``; None for ``null`` and whatever else names no site."""
+    match = _origin.fullmatch(text)
+    if match is None:
         return None
-    scheme = parts.scheme.lower()
-    if not scheme or not parts.hostname or origin.lower() != f"{scheme}://{parts.netloc.lower()}" or "@" in origin:
-        return None
-    return scheme, parts.hostname, port or _DEFAULT_PORTS.get(scheme)
+    scheme, host, port = match[1].lower(), match[2].lower(), match[3]
+    return _Origin(scheme, host, _DEFAULT_PORTS.get(scheme) if port is None else int(port))
 
 
-def _is_own(request: HttpRequest, scheme: str, host: str, port: int | None) -> bool:
+def _is_own(request: HttpRequest, origin: _Origin) -> bool:
     """Whether an origin is the site the request was sent to.
 
     Behind a TLS terminator that does not tell, an https page's request seems to be plain: so https is asked for when
     the request is known to be secure, and the port that goes with the page's own scheme is the usual one.
     """
-    if scheme not in _DEFAULT_PORTS or (request.is_secure() and scheme != "https"):
+    if origin.scheme not in _DEFAULT_PORTS or (request.is_secure() and origin.scheme != "https"):
         return False
-    own = _parse_origin(f"{scheme}://{request.get_host()}")
-    return own == (scheme, host, port)
+    return parse_origin(f"{origin.scheme}://{request.get_host()}") == origin
 
 
-def _matches(origin: str, parsed: tuple[str, str, int | None], pattern: str) -> bool:
-    pattern = pattern.lower()
-    if pattern in ("*", origin):
+def _matches(origin: _Origin, pattern: str) -> bool:
+    if pattern == "*":
         return True
-    scheme, star, domain = pattern.partition("://*.")
-    if not star or scheme != parsed[0]:
+    wanted = parse_origin(pattern)
+    if wanted is None or (wanted.scheme, wanted.port) != (origin.scheme, origin.port):
         return False
-    return is_same_domain(origin.partition("://")[2], "." + domain)
+    if not wanted.host.startswith("*."):
+        return wanted.host == origin.host
+    # As with CSRF_TRUSTED_ORIGINS, the wildcard stands for the domain itself too.
+    return origin.host == wanted.host[2:] or origin.host.endswith(wanted.host[1:])

@@ -3,36 +3,38 @@
 from __future__ import annotations
 
 import time
-from collections.abc import MutableMapping
+from collections.abc import Iterable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
-from weakref import ReferenceType, ref
+from weakref import ref
 
-from .conf import GripSettings, grip_settings
+from django.http import HttpRequest
+
+from .conf import grip_settings
 from .exceptions import InstructError
 from .protocol.headers import parse_grip_feature, parse_grip_last
 from .protocol.instruct import Instruct
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest
     from django.http.response import HttpResponseBase
 
     from .protocol.links import Link
     from .protocol.session import WebSocketSession
 
-    class GripHttpRequest(HttpRequest):
-        """An `HttpRequest` behind `GripMiddleware`: annotate ``request`` with it for completion."""
 
-        grip: GripData
-        grip_proxied: bool
-        grip_signed: bool
-        wscontext: WebSocketSession | None
-
-
-__all__ = ["GripData", "GripHttpRequest", "current_grip", "identify"]
+__all__ = ["GripData", "GripHttpRequest", "current_grip", "hide_headers", "identify_request"]
 
 # The request that is being answered, for helpers that are handed only a response.
 current_grip: ContextVar[GripData | None] = ContextVar("django_grip_current", default=None)
+
+
+class GripHttpRequest(HttpRequest):
+    """An `HttpRequest` behind `GripMiddleware`: annotate ``request`` with it for completion."""
+
+    grip: GripData
+    grip_proxied: bool
+    grip_signed: bool
+    wscontext: WebSocketSession | None
 
 
 class GripData:
@@ -40,92 +42,108 @@ class GripData:
 
     proxied: the request came through a GRIP proxy of this project (DESIGN decision 1).
     signed: a signature proves it.
+    features: what the proxy says it can do, such as ``link:next``; empty for a direct client (GRIP.md, 1).
+    last: the last id the proxy has seen, by channel, without the prefix; empty but for replays and link fetches.
     link: what a link of ours carried (kind, user, channels, data), on a request the proxy makes by itself.
+    instruct: the instruction, once it has begun.
     """
 
-    __slots__ = ("_feature", "_last", "_prefix", "_response_holds", "instruct", "link", "proxied", "signed")
+    __slots__ = ("_held", "_request", "features", "instruct", "last", "link", "proxied", "signed")
 
-    def __init__(
-        self, *, proxied: bool = False, signed: bool = False, feature: str = "", last: str = "", prefix: str = ""
-    ) -> None:
-        self.proxied = proxied
-        self.signed = signed
-        self.instruct: Instruct | None = None
+    features: frozenset[str]
+
+    def __init__(self, request: HttpRequest) -> None:
+        # Not the request itself: the two would hold each other until the garbage collector comes.
+        self._request = ref(request)
+        self._held: list[tuple[HttpResponseBase, Instruct]] | None = None
+        self.proxied = False
+        self.signed = False
+        self.features = _NO_FEATURES
+        self.last: dict[str, str] = {}
         self.link: Link | None = None
-        self._feature = feature
-        self._last = last
-        self._prefix = prefix
-        self._response_holds: list[tuple[ReferenceType[HttpResponseBase], Instruct]] = []
+        self.instruct: Instruct | None = None
 
     def __repr__(self) -> str:
         return f"<GripData proxied={self.proxied} signed={self.signed} instruct={self.instruct is not None}>"
 
     @property
-    def features(self) -> frozenset[str]:
-        """What the proxy says it can do, such as ``link:next``; empty for a direct client (GRIP.md, 1)."""
-        return parse_grip_feature(self._feature) if self._feature else frozenset()
-
-    @property
-    def last(self) -> dict[str, str]:
-        """The last id the proxy has seen, by channel, without the prefix; empty but for replays and link fetches.
-
-        Raises: HeaderError for a header that does not parse, answered with a 400.
-        """
-        if not self._last:
-            return {}
-        prefix = self._prefix
-        return {name.removeprefix(prefix): last_id for name, last_id in parse_grip_last(self._last).items()}
-
-    @property
     def is_replay(self) -> bool:
         """Whether the proxy makes this request by itself: a held one again, or the fetch of a link."""
-        return bool(self._last) or self.link is not None
+        return bool(self.last) or self.link is not None
 
     def start_instruct(self) -> Instruct:
         """Begin the instruction for this response; it is sent when the response is.
 
         Raises: InstructError (a ValueError) if the response has one already.
         """
+        self.attach(Instruct())
+        return self.instruct  # type: ignore[return-value]
+
+    def attach(self, instruct: Instruct) -> None:
+        """Take an instruction for this response. Raises: InstructError if there is one already."""
         if self.instruct is not None:
             raise InstructError("GRIP instruct already started: this response has a hold or an instruction.")
-        self.instruct = Instruct()
-        return self.instruct
+        self.instruct = instruct
+        self._announce()
 
-    def remember_response_hold(self, response: HttpResponseBase, instruct: Instruct) -> None:
-        """Note a hold that was set on a response, should a middleware replace that response by its 304."""
-        self._response_holds.append((ref(response), instruct))
+    def attach_to_response(self, instruct: Instruct, response: HttpResponseBase) -> None:
+        """Note that one response of this request has an instruction, should a middleware replace it by its 304."""
+        if self._held is None:
+            self._held = []
+        self._held.append((response, instruct))
+        self._announce()
 
-    def replaced_response_hold(self, response: HttpResponseBase) -> Instruct | None:
-        """The hold of the response which this 304 was made from, told by their common ETag."""
-        etag = response.headers.get("ETag")
-        for held, instruct in self._response_holds:
-            original = held()
-            if etag and original is not None and original.headers.get("ETag") == etag:
-                return instruct
-        return None
+    def take_held(self) -> list[tuple[HttpResponseBase, Instruct]]:
+        """The responses with instructions, and forget them: with the request's own resources they hold each other."""
+        held, self._held = self._held or [], None
+        return held
 
-
-def identify(meta: MutableMapping[str, Any], config: GripSettings) -> GripData:
-    """Read who sent a request from its META, and take the signature out, lest an error report shows it."""
-    token = meta.pop("HTTP_GRIP_SIG", None)
-    signed = token is not None and config.verifier.verify(token, time.time())
-    proxied = signed or (config.believes_unsigned and (token is not None or "HTTP_GRIP_FEATURE" in meta))
-    if not proxied:
-        return GripData()
-    return GripData(
-        proxied=True,
-        signed=signed,
-        feature=meta.get("HTTP_GRIP_FEATURE", ""),
-        last=meta.get("HTTP_GRIP_LAST", ""),
-        prefix=config.prefix,
-    )
+    def _announce(self) -> None:
+        """Tell the middleware between here and the proxy that the response is for this client alone, and as it is."""
+        request = self._request()
+        if request is not None:
+            # cache_page and UpdateCacheMiddleware ask this flag of Django's whether to store the response.
+            request._cache_update_cache = False  # type: ignore[attr-defined]
+            # What is published to a stream is appended to it as it is, so its beginning cannot be compressed. The
+            # proxy asks for no compression (GRIP.md, 1); what stands between it and us might.
+            request.META.pop("HTTP_ACCEPT_ENCODING", None)
 
 
-def identify_request(request: HttpRequest) -> GripData:
-    """Set ``request.grip`` and its old names, and return it."""
-    grip = identify(request.META, grip_settings())
-    request.grip = grip  # type: ignore[attr-defined]
-    request.grip_proxied = grip.proxied  # type: ignore[attr-defined]
-    request.grip_signed = grip.signed  # type: ignore[attr-defined]
-    request.wscontext = None  # type: ignore[attr-defined]
+_NO_FEATURES: frozenset[str] = frozenset()
+
+
+def identify_request(request: GripHttpRequest) -> GripData:
+    """Read who sent a request, into ``request.grip`` and its old names; the signature is taken out.
+
+    Nothing that a proxy says is believed of a request that is not proxied.
+
+    Raises: HeaderError for what the proxy says and nobody understands.
+    """
+    meta, config = request.META, grip_settings()
+    request.grip = grip = GripData(request)
+    request.wscontext = None
+    token = meta.get("HTTP_GRIP_SIG")
+    if token is not None:
+        hide_headers(request, ["HTTP_GRIP_SIG"])
+        grip.signed = config.verifier.verify(token, time.time())
+    grip.proxied = grip.signed or (config.believes_unsigned and (token is not None or "HTTP_GRIP_FEATURE" in meta))
+    request.grip_proxied, request.grip_signed = grip.proxied, grip.signed
+    if grip.proxied:
+        _read_headers(grip, meta, config.prefix)
     return grip
+
+
+def _read_headers(grip: GripData, meta: dict[str, Any], prefix: str) -> None:
+    feature, last = meta.get("HTTP_GRIP_FEATURE"), meta.get("HTTP_GRIP_LAST")
+    if feature:
+        grip.features = parse_grip_feature(feature)
+    if last:
+        grip.last = {name.removeprefix(prefix): last_id for name, last_id in parse_grip_last(last).items()}
+
+
+def hide_headers(request: HttpRequest, names: Iterable[str]) -> None:
+    """Take headers out of a request, lest an error report shows them."""
+    for name in names:
+        del request.META[name]
+    # A middleware before ours may have looked at this copy of them.
+    request.__dict__.pop("headers", None)

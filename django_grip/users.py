@@ -1,4 +1,4 @@
-"""Telling whether a user is still the one a link or a WebSocket's state was made for.
+"""Users of links and WebSockets: telling whether one is still the same, and loading one that no session names.
 
 The session hash changes with the password (and is absent from users that have none), so a changed password ends what
 was opened before. The hash itself never leaves the application: a digest of it does.
@@ -6,12 +6,22 @@ was opened before. The hash itself never leaves the application: a digest of it 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from asgiref.sync import sync_to_async
+from django.contrib.auth import BACKEND_SESSION_KEY, SESSION_KEY, get_backends, get_user_model, load_backend
+from django.core.exceptions import ValidationError
 from django.utils.crypto import constant_time_compare
 
-__all__ = ["fingerprint_user", "is_user_unchanged"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.contrib.auth.models import AbstractUser
+    from django.http import HttpRequest
+
+__all__ = ["aload_user", "claim_user", "fingerprint_user", "is_user_unchanged", "load_user", "set_user"]
 
 
 def fingerprint_user(user: Any) -> str:
@@ -33,3 +43,81 @@ def is_user_unchanged(user: Any, fingerprint: str) -> bool:
 
 def _digest(user: Any, session_hash: str) -> str:
     return sha256(f"django_grip.user:{user.pk}:{session_hash}".encode()).hexdigest()[:32]
+
+
+def claim_user(request: HttpRequest, user: Any) -> tuple[tuple[str, str], ...] | None:
+    """What a link says of a user, as pairs: whom to load, and how to tell that the password is still the same."""
+    if user is None or not user.is_authenticated:
+        return None
+    claim = {"pk": str(user.pk), "hash": fingerprint_user(user)}
+    if len(get_backends()) > 1 and (backend := _find_backend(request, user)):
+        # A user whom one backend has locked out may still be known to another.
+        claim["via"] = backend
+    return tuple(claim.items())
+
+
+def _find_backend(request: HttpRequest, user: Any) -> str:
+    """Which backend vouches for a user: the one that logged it in, in this request or in its session."""
+    session: Any = getattr(request, "session", None)
+    backend: str = getattr(user, "backend", None) or ""
+    # A session that is not loaded yet is not what told this user.
+    if not backend and getattr(session, "accessed", False) and session.get(SESSION_KEY) == str(user.pk):
+        backend = session.get(BACKEND_SESSION_KEY, "")
+    return backend
+
+
+def load_user(claim: Mapping[str, str]) -> AbstractUser | None:
+    """Load the user of a claim, if its backend still vouches for it; whether it is unchanged is another question."""
+    pk = _read_pk(claim)
+    backends = _find_backends(claim) if pk is not None else []
+    users = (_remember(backend.get_user(pk), claim) for backend in backends)
+    return next((user for user in users if user is not None), None)
+
+
+async def aload_user(claim: Mapping[str, str]) -> AbstractUser | None:
+    """`load_user` on an async stack."""
+    pk = _read_pk(claim)
+    for backend in _find_backends(claim) if pk is not None else []:
+        get_user: Callable[[Any], Any] = getattr(backend, "aget_user", None) or sync_to_async(backend.get_user)
+        user = _remember(await get_user(pk), claim)
+        if user is not None:
+            return user
+    return None
+
+
+def _read_pk(claim: Mapping[str, str]) -> Any:
+    try:
+        return get_user_model()._meta.pk.to_python(claim["pk"])
+    except ValidationError:
+        return None  # a pk of another user model, which the project had before
+
+
+def _find_backends(claim: Mapping[str, str]) -> list[Any]:
+    """The backends that may vouch for a user: the one that did, if it is still configured; else any."""
+    backends = [backend for backend in get_backends() if hasattr(backend, "get_user")]
+    if "via" not in claim:
+        return backends
+    try:
+        via = type(load_backend(claim["via"]))
+    except ImportError:
+        return []
+    return [backend for backend in backends if type(backend) is via]
+
+
+def _remember(user: AbstractUser | None, claim: Mapping[str, str]) -> AbstractUser | None:
+    if user is not None and "via" in claim:
+        # As authenticate() does; the next link of this stream names it again.
+        user.backend = claim["via"]
+    return user
+
+
+def set_user(request: HttpRequest, user: AbstractUser) -> None:
+    """Let a request be this user's, wherever Django's AuthenticationMiddleware stands."""
+
+    async def auser() -> Any:
+        return user
+
+    request.user = user  # type: ignore[assignment]
+    request.auser = auser
+    # AuthenticationMiddleware sets both again if it stands behind ours, from these.
+    request._cached_user = request._acached_user = user  # type: ignore[attr-defined]
