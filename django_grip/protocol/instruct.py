@@ -58,6 +58,8 @@ class Instruct:
     meta: facts about the connection for filters, such as ``user`` for skip-self; change it directly.
     status, reason: what the client shall see instead of the response's own status.
     expose_headers: the only response headers that the client shall see; empty means all.
+
+    The repr shows neither links, which may have authority in them, nor meta: it may land in an error report.
     """
 
     hold: str = ""
@@ -66,10 +68,10 @@ class Instruct:
     keep_alive: str | bytes = ""
     keep_alive_timeout: int = 0
     keep_alive_mode: str = "idle"
-    next_link: str = ""
+    next_link: str = field(default="", repr=False)
     next_link_timeout: int = 0
-    gone_link: str = ""
-    meta: dict[str, str] = field(default_factory=dict)
+    gone_link: str = field(default="", repr=False)
+    meta: dict[str, str] = field(default_factory=dict, repr=False)
     status: int | None = None
     reason: str = ""
     expose_headers: list[str] = field(default_factory=list)

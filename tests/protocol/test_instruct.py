@@ -246,3 +246,9 @@ def test_keep_alive_data_that_is_no_text_comes_back_as_bytes():
 def test_a_header_that_does_not_parse_is_an_error(header):
     with pytest.raises(HeaderError):
         parse_instruct_headers([header])
+
+
+def test_its_repr_shows_neither_links_nor_meta():
+    instruct = stream("a", next_link="/next-secret/", gone_link="/gone-secret/", meta={"user": "meta-secret"})
+    assert repr(instruct).startswith("Instruct(hold='stream', channels=[Channel('a')]")
+    assert "secret" not in repr(instruct)
