@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,24 +23,43 @@ PROJECT = "tests.e2e.project"
 ROOT = Path(__file__).parents[2]
 
 
-def _gunicorn(*options: str) -> Callable[[int], list[str]]:
-    def command(port: int) -> list[str]:
+@dataclass(frozen=True)
+class Project:
+    """A Django project that can be served.
+
+    package: where its modules ``settings``, ``wsgi`` and ``asgi`` are; empty for a project that is no package.
+    directory: what is put on the path for it. ready: the path of a page that answers when the project is up.
+    """
+
+    package: str = PROJECT
+    directory: Path = ROOT
+    ready: str = "/ready/"
+
+    def module(self, name: str) -> str:
+        return f"{self.package}.{name}" if self.package else name
+
+
+Command = Callable[[Project, int], list[str]]
+
+
+def _gunicorn(*options: str) -> Command:
+    def command(project: Project, port: int) -> list[str]:
         bind = ["--bind", f"127.0.0.1:{port}", "--graceful-timeout", "5", "--worker-tmp-dir", tempfile.gettempdir()]
-        return [sys.executable, "-m", "gunicorn", *bind, *options, f"{PROJECT}.wsgi:application"]
+        return [sys.executable, "-m", "gunicorn", *bind, *options, f"{project.module('wsgi')}:application"]
 
     return command
 
 
-def _uvicorn(*options: str) -> Callable[[int], list[str]]:
-    def command(port: int) -> list[str]:
+def _uvicorn(*options: str) -> Command:
+    def command(project: Project, port: int) -> list[str]:
         bind = ["--host", "127.0.0.1", "--port", str(port), "--timeout-graceful-shutdown", "5"]
-        return [sys.executable, "-m", "uvicorn", *bind, *options, f"{PROJECT}.asgi:application"]
+        return [sys.executable, "-m", "uvicorn", *bind, *options, f"{project.module('asgi')}:application"]
 
     return command
 
 
 # What an application runs on. Two sync workers: what is remembered in one process must not matter.
-SERVERS: dict[str, Callable[[int], list[str]]] = {
+SERVERS: dict[str, Command] = {
     "gunicorn": _gunicorn("--worker-class", "sync", "--workers", "2"),
     "gunicorn-threads": _gunicorn("--worker-class", "gthread", "--workers", "1", "--threads", "8"),
     "uvicorn": _uvicorn("--lifespan", "off"),
@@ -46,18 +67,25 @@ SERVERS: dict[str, Callable[[int], list[str]]] = {
 
 
 class AppServer:
-    """The test project on one of ``SERVERS``; it keeps its port over restarts.
+    """A project, by default the test project, on one of ``SERVERS``; it keeps its port over restarts.
 
     Args:
         server: a key of ``SERVERS``.
+        project: what is served.
         settings: Django settings laid over those of ``tests.e2e.project.settings``; whatever JSON can carry.
         env: further environment variables.
     """
 
     def __init__(
-        self, server: str, *, settings: Mapping[str, Any] | None = None, env: Mapping[str, str] | None = None
+        self,
+        server: str,
+        *,
+        project: Project | None = None,
+        settings: Mapping[str, Any] | None = None,
+        env: Mapping[str, str] | None = None,
     ) -> None:
         self.server = server
+        self.project = project or Project()
         self._settings = dict(settings or {})
         self._env = dict(env or {})
         self._lease = PortLease()
@@ -83,19 +111,23 @@ class AppServer:
 
     def launch(self) -> None:
         """Start without waiting."""
-        env = {
-            "DJANGO_SETTINGS_MODULE": f"{PROJECT}.settings",
+        if self._process is not None:
+            self._process.close()
+        command = SERVERS[self.server](self.project, self.port)
+        log = self.directory / f"{self.server}.log"
+        self._process = RigProcess(self.server, command, log=log, env=self.environment())
+        self._process.start()
+
+    def environment(self) -> dict[str, str]:
+        """The variables by which the application, or a command beside it, knows its settings."""
+        return {
+            "DJANGO_SETTINGS_MODULE": self.project.module("settings"),
             "GRIP_E2E_SETTINGS": json.dumps(self._settings),
             "GRIP_E2E_DIRECTORY": str(self.directory),
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": os.pathsep.join(dict.fromkeys([str(self.project.directory), str(ROOT)])),
             "PYTHONUNBUFFERED": "1",
             **self._env,
         }
-        if self._process is not None:
-            self._process.close()
-        command = SERVERS[self.server](self.port)
-        self._process = RigProcess(self.server, command, log=self.directory / f"{self.server}.log", env=env)
-        self._process.start()
 
     def wait_ready(self) -> None:
         wait_until(self._answers, f"{self.server} answers")
@@ -135,7 +167,7 @@ class AppServer:
             return False
         with http_client(self.url) as client:
             try:
-                client.get("/ready/")
+                client.get(self.project.ready)
             except httpx.TransportError:
                 return False
         return True

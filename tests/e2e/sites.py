@@ -15,7 +15,7 @@ from websockets.sync.client import ClientConnection
 
 from .clients import HeldStream, http_client, open_events, open_stream, open_websocket
 from .pushpin import Pushpin
-from .servers import AppServer
+from .servers import AppServer, Project
 from .waiting import wait_until
 
 T = TypeVar("T")
@@ -29,7 +29,8 @@ class Site:
 
     Args:
         server: a key of ``servers.SERVERS``, or ``"wsgi"``, ``"asgi"``.
-        settings: Django settings laid over the project's.
+        project: what is served in place of the test project.
+        settings: Django settings laid over the test project's.
         pushpin: options of ``Pushpin``.
         env: environment variables of the application.
     """
@@ -38,11 +39,12 @@ class Site:
         self,
         server: str,
         *,
+        project: Project | None = None,
         settings: Mapping[str, Any] | None = None,
         pushpin: Mapping[str, Any] | None = None,
         env: Mapping[str, str] | None = None,
     ) -> None:
-        self.app = AppServer(SERVER_OF.get(server, server), env=env)
+        self.app = AppServer(SERVER_OF.get(server, server), project=project, env=env)
         self.pushpin = Pushpin(self.app.port, **(pushpin or {}))
         proxy = {"control_uri": self.pushpin.control_url, "key": self.pushpin.sig_key}
         self.app.configure({"GRIP_PROXIES": [proxy], **(settings or {})})
@@ -124,7 +126,7 @@ class Site:
         def passes() -> bool:
             with http_client(self.url, timeout=2) as client:
                 try:
-                    return client.get("/ready/").status_code == 200
+                    return client.get(self.app.project.ready).status_code == 200
                 except httpx.TransportError:
                     return False
 
