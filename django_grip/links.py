@@ -139,7 +139,7 @@ async def aopen_link(request: GripHttpRequest) -> HttpResponse | None:
 
 
 def _read_link(request: GripHttpRequest) -> Link:
-    by_client = request.wscontext is not None or any(name in request.META for name in _CLIENT_HEADERS)
+    by_client = request.wscontext is not None or any(request.META.get(name) for name in _CLIENT_HEADERS)
     if not request.grip.proxied or by_client:
         raise LinkError("This address is for the GRIP proxy alone.")
     page, _, token = request.path_info.partition(LINK_MARK)
