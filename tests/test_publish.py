@@ -126,7 +126,9 @@ def test_an_item_may_be_published_to_several_channels(recorder: Recorder) -> Non
 
 
 @pytest.mark.parametrize(
-    "formats", ["text", b"bytes", [], None, object(), Event(object()), Event(float("nan"))], ids=repr
+    "formats",
+    ["text", b"bytes", [], None, object(), Event(object()), Event(float("nan"))],
+    ids=["str", "bytes", "nothing", "None", "object", "Event of an object", "Event of NaN"],
 )
 def test_what_is_no_format_is_refused_at_once(recorder: Recorder, formats: Any) -> None:
     with pytest.raises(ItemError):

@@ -9,15 +9,15 @@ of what came after it, so the order of items is kept.
 from __future__ import annotations
 
 import asyncio
-import random
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 
 from ..exceptions import ItemRejected, NotSent, ProxyFailure, ProxyRefused, PublishTimeout, QueueFull
 from .backlog import Backlog, Batch
+from .backoff import Backoff
 from .counters import Counters
+from .hand import Hand
 from .lifecycle import arm_exit
 from .outcome import Rejected, Turned, Unreached
 from .parcel import Parcel
@@ -55,7 +55,8 @@ class Lane:
 
     def _begin(self) -> None:
         """Set up what a process has for itself: locks, queue, counters."""
-        self._lock = threading.Lock()
+        # Reentrant: a finalizer or a signal handler may publish in the middle of anything.
+        self._lock = threading.RLock()
         self._work = threading.Condition(self._lock)
         self._room = threading.Condition(self._lock)
         self._turns = threading.Condition(self._lock)
@@ -63,16 +64,12 @@ class Lane:
         # How many wait on each: telling nobody costs as much as telling somebody.
         self._room_wanted = self._turns_wanted = self._quiet_wanted = 0
         self._backlog = Backlog(self._policy.queue_items, self._policy.queue_bytes)
-        # Batches that were taken from the backlog: the one being sent, and what a refusal left of one.
-        self._hand: deque[Batch] = deque()
+        self._hand = Hand(self._backlog, max_items=self._policy.batch_items, max_bytes=self.transport.max_bytes)
+        self._backoff = Backoff(self._policy)
         self._busy = False
         self._idle = False
         self._thread: threading.Thread | None = None
-        self._not_before = 0.0
-        self._failures = 0
-        self._reason = "it was never tried"
         self._congested = False
-        self._batch_bytes = self.transport.max_bytes
         self._reporter = Reporter(self.url, self._policy.report_interval)
         self._full = ProxyResult(self.url, QueueFull("so many items wait that no more are taken in"), 0)
         self._accepted = self._settled = 0
@@ -117,7 +114,7 @@ class Lane:
         self._room_wanted += 1
         try:
             # Waiting makes sense only while the proxy takes something, and only until it has once been in vain.
-            while not self._failures and not self._congested and not self._closed:
+            while not self._backoff.failures and not self._congested and not self._closed:
                 left = end - self._clock()
                 if left <= 0:
                     self._congested = True
@@ -153,7 +150,7 @@ class Lane:
     def kick(self) -> bool:
         """See to it that what is queued gets sent. False when the caller has to send it."""
         with self._lock:
-            return not self._has_work() or self._wake()
+            return not self._hand or self._wake()
 
     def help(self, end: float | None = None) -> bool:
         """Send one batch on the caller's thread. False when there is nothing to send now, or somebody is at it.
@@ -174,7 +171,7 @@ class Lane:
             return self._pause_left()
 
     def _pause_left(self) -> float:
-        if self._busy or not self._has_work():
+        if self._busy or not self._hand:
             return _UNKNOWN
         return max(0.0, self._turn() - self._clock())
 
@@ -189,7 +186,7 @@ class Lane:
 
     @property
     def failing(self) -> bool:
-        return self._failures > 0
+        return self._backoff.failures > 0
 
     @property
     def accepted(self) -> int:
@@ -229,7 +226,7 @@ class Lane:
                 if step:
                     self._busy = True
                 elif line is None:
-                    if self._closed and not self._has_work():
+                    if self._closed and not self._hand:
                         self._thread = None
                         break
                     self._rest(now)
@@ -240,7 +237,7 @@ class Lane:
 
     def _rest(self, now: float) -> None:
         """Wait for work, for the end of a pause, or for the time to tell about losses."""
-        ends = [] if self._busy or not self._has_work() else [self._turn()]
+        ends = [] if self._busy or not self._hand else [self._turn()]
         due = self._reporter.due_at()
         if due is not None:
             ends.append(due)
@@ -248,46 +245,39 @@ class Lane:
         self._work.wait(max(0.0, min(ends) - now) if ends else None)
         self._idle = False
 
-    def _has_work(self) -> bool:
-        return bool(self._hand or self._backlog)
-
     def _can_step(self, now: float) -> bool:
-        return not self._busy and self._has_work() and now >= self._turn()
+        return not self._busy and bool(self._hand) and now >= self._turn()
 
     def _turn(self) -> float:
         """When the next step is due: after the pause, or when the oldest item's time is over."""
-        oldest = self._hand[0].parcels[0] if self._hand else self._backlog.oldest()
-        return min(self._not_before, oldest.deadline) if oldest else self._not_before
+        oldest, pause_ends = self._hand.oldest(), self._backoff.not_before
+        return min(pause_ends, oldest.deadline) if oldest else pause_ends
 
     def _step(self, end: float | None = None) -> None:
         """Send one batch. The caller has taken the sender's role; it is given back here."""
         try:
             now = self._clock()
-            if self._has_late(now):
+            # While the proxy takes items, late is better than never, and everything is tried once.
+            if self._backoff.failures:
                 self._drop_late(now)
             with self._lock:
-                batch = self._next_batch() if now >= self._not_before else None
+                batch = self._next_batch() if now >= self._backoff.not_before else None
             if batch is not None:
                 self._attempt(batch, end)
         finally:
             with self._lock:
                 self._busy = False
-                if self._has_work():
+                if self._hand:
                     self._wake()
                 if self._turns_wanted:
                     self._turns.notify_all()
 
     def _next_batch(self) -> Batch | None:
-        if not self._hand and self._backlog:
-            self._hand.append(Batch(self._backlog.take(self._policy.batch_items, self._batch_bytes)))
-            if self._room_wanted and self._backlog.is_half_empty():
-                self._room.notify_all()
-        if not self._hand:
+        batch = self._hand.next()
+        if batch is None:
             return None
-        batch = self._hand[0]
-        if self._batch_bytes < self.transport.max_bytes and (rest := batch.cut(self._batch_bytes)):
-            # The limit was found out after this batch was formed.
-            self._hand.insert(1, rest)
+        if self._room_wanted and self._backlog.is_half_empty():
+            self._room.notify_all()
         self._requests += 1
         if batch.attempts:
             self._retried += len(batch.parcels)
@@ -298,13 +288,16 @@ class Lane:
         # The batch stays in the hand until it is known what became of it: an exception that ends this thread, as
         # gunicorn raises one at a worker's time-out, must not take it along.
         began = self._clock()
-        deadline = min(began + self._policy.attempt_timeout, batch.parcels[-1].deadline)
+        deadline = began + self._policy.attempt_timeout
+        if self._backoff.failures:
+            deadline = min(deadline, batch.parcels[-1].deadline)
         if end is not None:
             deadline = min(deadline, end)
         try:
             self.transport.send(batch.parcels, deadline=deadline)
         except Unreached as trouble:
-            self._try_later(batch, trouble, began)
+            cut_short = deadline < began + self._policy.attempt_timeout and self._clock() >= deadline
+            self._try_later(batch, trouble, began, cut_short=cut_short)
         except Rejected as trouble:
             self._note_contact()
             self._split_or_reject(batch, trouble)
@@ -323,14 +316,13 @@ class Lane:
     def _note_contact(self) -> None:
         """The proxy answered, and works."""
         self._congested = False
-        if self._failures:
+        if self._backoff.failures:
             with self._lock:
-                self._failures = 0
-                self._not_before = 0.0
+                self._backoff.recovered()
                 line = self._reporter.recovered()
             write(line)
 
-    def _try_later(self, batch: Batch, trouble: Unreached, began: float) -> None:
+    def _try_later(self, batch: Batch, trouble: Unreached, began: float, *, cut_short: bool) -> None:
         reason = str(trouble)
         if trouble.sent:
             done, batch.parcels = batch.parcels[: trouble.sent], batch.parcels[trouble.sent :]
@@ -340,25 +332,14 @@ class Lane:
                 batch.uncertain_since = began
             self._drop_unrepeatable(batch, reason)
         with self._lock:
-            self._failures += 1
-            self._reason = reason
             now = self._clock()
-            self._not_before = now + self._pause(trouble.retry_after)
+            self._backoff.failed(reason, now, asked=trouble.retry_after, cut_short=cut_short)
             line = None if self._closed else self._reporter.failed(reason, self.unsettled, now)
             # Nobody waits for room at a proxy that does not work.
             self._room.notify_all()
         write(line)
         if self._closed or not batch.parcels:
             self._finish(batch, NotSent(f"the publisher was closed; {reason}"))
-
-    def _pause(self, asked: float | None) -> float:
-        limit = self._policy.backoff_limit
-        if asked is not None:
-            # What a proxy asks for is granted, but items wait only so long.
-            return min(asked, self._policy.timeout)
-        pause = min(limit, self._policy.backoff * 2.0 ** min(self._failures - 1, 30))
-        # Many processes lose a proxy at the same moment, and should not all come back at the same moment.
-        return pause * (0.5 + random.random() / 2)  # noqa: S311 - not for secrets
 
     def _drop_unrepeatable(self, batch: Batch, reason: str) -> None:
         """Give up what the proxy could not recognise as a repeat: a previous id without an id (GRIP.md, 6)."""
@@ -374,37 +355,23 @@ class Lane:
             self._finish(batch, ItemRejected(str(trouble), status=trouble.status))
             return
         with self._lock:
-            if trouble.too_large:
-                self._batch_bytes = max(1, sum(len(parcel.body) + 1 for parcel in batch.parcels) // 2)
-            self._hand.popleft()
-            first, second = batch.halves()
-            self._hand.appendleft(second)
-            self._hand.appendleft(first)
+            self._hand.split_first(too_large=trouble.too_large)
 
     def _finish(self, batch: Batch, error: ProxyFailure | None) -> None:
         with self._lock:
-            self._hand.popleft()
+            self._hand.drop_first()
             if error is None:
                 self._batches += 1
         self._settle(batch.parcels, error, batch.attempts)
 
-    def _has_late(self, now: float) -> bool:
-        oldest = self._backlog.oldest()
-        # What is in the hand was tried before, and is looked at closely.
-        return bool(self._hand) or (oldest is not None and oldest.deadline <= now)
-
     def _drop_late(self, now: float) -> None:
         """Fail what has waited too long."""
         with self._lock:
-            late = [(self._backlog.take_late(now), 0, False)]
-            window = self._policy.repeat_window
-            late += [(batch.take_late(now, window), batch.attempts, batch.is_uncertain) for batch in self._hand]
-            self._hand = deque([batch for batch in self._hand if batch.parcels])
+            late = self._hand.take_late(now, self._policy.repeat_window)
         for parcels, attempts, uncertain in late:
-            if parcels:
-                maybe = " (it may have arrived all the same)" if uncertain else ""
-                text = f"not taken in time{maybe}: {self._reason}"
-                self._settle(parcels, PublishTimeout(text, uncertain=uncertain), attempts)
+            maybe = " (it may have arrived all the same)" if uncertain else ""
+            text = f"not taken in time{maybe}: {self._backoff.reason}"
+            self._settle(parcels, PublishTimeout(text, uncertain=uncertain), attempts)
 
     def _settle(self, parcels: list[Parcel], error: ProxyFailure | None, attempts: int) -> None:
         count = len(parcels)
@@ -433,9 +400,7 @@ class Lane:
         with self._lock:
             self._closed = True
             unsettled = self.unsettled
-            parcels = self._backlog.take_all()
-            while len(self._hand) > self._busy:
-                parcels += self._hand.pop().parcels
+            parcels = self._hand.take_all_but_first(first_too=not self._busy)
             in_flight = unsettled - len(parcels)
             self._room.notify_all()
             self._work.notify_all()
@@ -454,7 +419,7 @@ class Lane:
 
     def begin_in_child(self) -> None:
         """Begin anew in a child process, with nothing to send: what is here is sent by the parent."""
-        left = [parcel for batch in self._hand for parcel in batch.parcels] + self._backlog.take_all()
+        left = self._hand.parcels + self._backlog.take_all()
         error = NotSent("it was queued before this process was forked; the parent process sends it")
         forsake([parcel.publication for parcel in left], ProxyResult(self.url, error, 0))
         self._begin()

@@ -11,12 +11,12 @@ __all__ = ["Policy"]
 class Policy:
     """Bounds and time-outs. Times are in seconds, sizes in bytes.
 
-    timeout: how long an item is tried before it fails. attempt_timeout: one request, from connecting to the end of the
-    answer. room_timeout: how long a publish that does not block waits for room when the queue of a proxy that works
-    is full. queue_items, queue_bytes: per proxy. batch_items: more do not make a batch cheaper. backoff: the first
-    pause after a failure, doubled up to backoff_limit. repeat_window: how long a proxy knows an id, less a margin
-    (GRIP.md, 6): what may have arrived is not sent again after it. report_interval: at most one line about failures
-    per proxy and interval. exit_timeout: how long the end of the process waits for what is queued.
+    timeout: how long an item is tried at a proxy that does not take it. attempt_timeout: one request, from connecting
+    to the end of the answer. room_timeout: how long a publish that does not block waits for room when the queue of a
+    proxy that works is full. queue_items, queue_bytes: per proxy. batch_items: more do not make a batch cheaper.
+    backoff: the first pause after a failure, doubled up to backoff_limit. repeat_window: how long a proxy knows an id,
+    less a margin (GRIP.md, 6): what may have arrived is not sent again after it. report_interval: at most one line
+    about failures per proxy and interval. exit_timeout: how long the end of the process waits for what is queued.
     """
 
     timeout: float = 30.0

@@ -42,11 +42,11 @@ class _LoopWaiter:
 class _Shared:
     """The lock of all publications. A child process gets a new one: its parent may have held the old one."""
 
-    lock = threading.Lock()
+    lock = threading.RLock()
 
     @classmethod
     def renew(cls) -> None:
-        cls.lock = threading.Lock()
+        cls.lock = threading.RLock()
 
 
 on_fork(_Shared.renew)
@@ -140,7 +140,8 @@ class Publication:
 
         if self._add_waiter(ring) and not bell.acquire(timeout=-1 if timeout is None else max(0.0, timeout)):
             self._drop_waiter(ring)
-            raise TimeoutError(f"The item was not published within {timeout:g} s; it is still being tried.")
+            if self._pending:
+                raise TimeoutError(f"The item was not published within {timeout:g} s; it is still being tried.")
 
     def _add_waiter(self, waiter: Callable[[Publication], object] | _LoopWaiter) -> bool:
         """Have `waiter` told when this is done. False if it is done already."""

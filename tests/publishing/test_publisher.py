@@ -510,17 +510,42 @@ def test_two_proxies_of_three_down_do_not_keep_the_third_from_its_items(
     make_server: MakeServer, make_publisher: MakePublisher, dead_port: int, background: bool
 ) -> None:
     hanging, working = make_server(hang), make_server()
+    policy = Policy(timeout=60, attempt_timeout=0.2, backoff=0.01, backoff_limit=0.05)
+    publisher = make_publisher(hanging, f"http://127.0.0.1:{dead_port}", working, policy=policy, background=background)
+    publications: list[Publication] = []
+    thread = threading.Thread(target=lambda: publications.extend(submit(publisher, str(n)) for n in range(3)))
+    thread.start()
+    working.wait(lambda: working.taken, "an item at the proxy that works")
+    # Inline, the other two hold up who publishes, but not the third.
+    assert bool(publications) <= background
+    hanging.behave = accept
+    hanging.released.set()
+    third = make_server(port=dead_port)
+    thread.join(PATIENCE)
+    for publication in publications:
+        assert len(publication.result(PATIENCE)) == 3
+    for server in (hanging, third, working):
+        assert server.contents() == ["0", "1", "2"]
+
+
+def test_of_three_proxies_the_two_that_are_down_fail_and_are_named(
+    make_server: MakeServer, make_publisher: MakePublisher, dead_port: int
+) -> None:
+    hanging, working = make_server(hang), make_server()
     refusing = f"http://127.0.0.1:{dead_port}"
-    publisher = make_publisher(hanging, refusing, working, policy=HASTY, background=background)
+    publisher = make_publisher(hanging, refusing, working)
     publications = [submit(publisher, str(number)) for number in range(3)]
-    working.wait(lambda: len(working.taken) == 3, "all items at the proxy that works")
+    assert publisher.lanes[2].wait_settled(3, PATIENCE)
+    assert not any(publication.done() for publication in publications)
+    publisher.close()
+    hanging.stop()
     for publication in publications:
         error = publication.exception(PATIENCE)
         assert error is not None
         assert str(error).startswith("Not published to 2 of 3 proxies: ")
         assert {result.url: type(result.error) for result in error.results} == {
-            hanging.url: PublishTimeout,
-            refusing: PublishTimeout,
+            hanging.url: NotSent,
+            refusing: NotSent,
             working.url: type(None),
         }
     assert working.contents() == ["0", "1", "2"]

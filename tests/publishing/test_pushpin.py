@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import threading
@@ -134,8 +135,8 @@ ACCEPTED = [
 ]
 
 
-def show(value: object) -> str:
-    return f"{type(value).__name__} {getattr(value, 'export', str)()}"[:60]
+def show(message: Any) -> str:
+    return f"{message.name()} {json.dumps(message.export())}"
 
 
 @pytest.mark.parametrize("message", ACCEPTED, ids=show)
