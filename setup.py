@@ -37,7 +37,8 @@ setup(
         "Django>=5.2",
         "gripcontrol>=4.4,<5",
         "pubcontrol>=3.5,<4",
-        "PyJWT>=2.8,<3",
+        # 2.12 is the first to refuse tokens with a "crit" it does not know
+        "PyJWT>=2.12,<3",
         "urllib3>=2.0.2,<3",
     ],
     extras_require={

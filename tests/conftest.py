@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Generator
+
 import pytest
 
-from .needs import NEEDS, require
+from .needs import NEEDS, all_required, need_of_module, reason_for, require
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -21,3 +24,29 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker in item.iter_markers("needs"):
         require(*marker.args)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Skip, by name, a test module that cannot be imported for want of an extra."""
+    report = yield
+    missing = re.search(r"ModuleNotFoundError: No module named '(\w+)", str(report.longrepr)) if report.failed else None
+    need = need_of_module(missing[1]) if missing else None
+    if need is not None and not all_required():
+        report.outcome = "skipped"
+        report.longrepr = (str(collector.path), 0, f"Skipped: {reason_for(need)}")
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where everything is required, a failed ``importorskip`` is a failure too."""
+    report = yield
+    if report.skipped and all_required() and "could not import" in str(report.longrepr):
+        report.outcome = "failed"
+        report.longrepr = f"{report.longrepr[2]}, and GRIP_TEST_REQUIRE_ALL=1 lets nothing be skipped"
+    return report

@@ -1,8 +1,9 @@
 """What a test needs beside the package, and what happens when it is not there.
 
-``@pytest.mark.needs("pushpin", "zmq")`` on a test, ``pytestmark`` in a module, or ``require("pushpin")`` in a fixture.
-The test is skipped with one sentence that says how to get the part. With ``GRIP_TEST_REQUIRE_ALL=1`` it fails instead:
-so runs continuous integration, where everything has to be there.
+``@pytest.mark.needs("pushpin", "zmq")`` on a test, ``pytestmark`` in a module, or ``require("pushpin")`` in a fixture;
+a module that imports an extra at its top needs that extra without being told. What is needed and not there skips the
+test with one sentence that says how to get it. With ``GRIP_TEST_REQUIRE_ALL=1`` the test fails instead: so runs
+continuous integration, where everything has to be there.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,30 +19,27 @@ import pytest
 
 @dataclass(frozen=True)
 class Need:
-    """A part: how to see whether it is there, and how to get it."""
+    """A part, how to get it, and the programs, modules and files by which one sees that it is there."""
 
-    is_there: Callable[[], bool]
     how_to_get: str
+    programs: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
-
-def _programs(*names: str) -> Callable[[], bool]:
-    return lambda: all(shutil.which(name) for name in names)
-
-
-def _modules(*names: str) -> Callable[[], bool]:
-    return lambda: all(importlib.util.find_spec(name) for name in names)
+    def is_there(self) -> bool:
+        return (
+            all(shutil.which(program) for program in self.programs)
+            and all(importlib.util.find_spec(module) for module in self.modules)
+            and all(Path(file).exists() for file in self.files)
+        )
 
 
 def _extra(name: str, *modules: str) -> Need:
-    return Need(_modules(*modules), f"pip install django-grip[{name}]")
-
-
-def _pushpin_is_there() -> bool:
-    return _programs("pushpin", "zurl")() and Path("/usr/lib/pushpin/internal.conf").exists()
+    return Need(f"pip install django-grip[{name}]", modules=modules)
 
 
 NEEDS = {
-    "pushpin": Need(_pushpin_is_there, "apt-get install pushpin"),
+    "pushpin": Need("apt-get install pushpin", programs=("pushpin", "zurl"), files=("/usr/lib/pushpin/internal.conf",)),
     "rest": _extra("rest", "rest_framework"),
     "dev": _extra("dev", "uvicorn", "websockets"),
     "zmq": _extra("zmq", "zmq", "tnetstring"),
@@ -50,12 +47,25 @@ NEEDS = {
 }
 
 
+def all_required() -> bool:
+    """Tell whether nothing may be skipped for a missing part."""
+    return os.environ.get("GRIP_TEST_REQUIRE_ALL") == "1"
+
+
+def reason_for(name: str) -> str:
+    return f"needs {name} ({NEEDS[name].how_to_get})"
+
+
+def need_of_module(module: str) -> str | None:
+    """The need that brings a module."""
+    return next((name for name, need in NEEDS.items() if module in need.modules), None)
+
+
 def require(*names: str) -> None:
     """Skip the running test, or module at import, unless every one of ``NEEDS`` so named is there."""
     for name in names:
         if NEEDS[name].is_there():
             continue
-        reason = f"needs {name} ({NEEDS[name].how_to_get})"
-        if os.environ.get("GRIP_TEST_REQUIRE_ALL") == "1":
-            pytest.fail(f"{reason}, and GRIP_TEST_REQUIRE_ALL=1 lets nothing be skipped", pytrace=False)
-        pytest.skip(reason, allow_module_level=True)
+        if all_required():
+            pytest.fail(f"{reason_for(name)}, and GRIP_TEST_REQUIRE_ALL=1 lets nothing be skipped", pytrace=False)
+        pytest.skip(reason_for(name), allow_module_level=True)

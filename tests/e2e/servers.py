@@ -167,7 +167,9 @@ class AppServer:
             return False
         with http_client(self.url) as client:
             try:
-                client.get(self.project.ready)
+                status = client.get(self.project.ready).status_code
             except httpx.TransportError:
                 return False
+        # It will not get better by waiting.
+        assert status == 200, f"{self.project.ready} answers {status}; its log:\n{self.log_text()[-4000:]}"
         return True

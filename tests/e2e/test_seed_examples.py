@@ -10,18 +10,18 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
+from tests.needs import NEEDS
+
 from .clients import receive
 from .sites import Site
 
 STREAM, ECHO, BROADCAST = "/seed/stream/", "/seed/echo/", "/seed/broadcast/"
 
-# The samples' channel has a fixed name, so each test waits until the subscribers of the one before are gone.
-pytestmark = pytest.mark.needs("zmq")
-
 
 @pytest.fixture(autouse=True)
 def no_subscribers(request: pytest.FixtureRequest) -> None:
-    if "site" in request.fixturenames:
+    """The samples' channel has a fixed name: wait until the subscribers of the test before are gone."""
+    if "site" in request.fixturenames and NEEDS["zmq"].is_there():
         site: Site = request.getfixturevalue("site")
         for mode in ("stream", "ws"):
             site.wait_subscribed("test", mode=mode, count=0)

@@ -12,10 +12,7 @@ from .sites import Site
 IMPATIENT = {"config": {"handler": {"message_wait": "100"}}}
 PREFIX = "app-"
 
-pytestmark = [
-    pytest.mark.needs("zmq"),
-    pytest.mark.site(settings={"GRIP_PREFIX": PREFIX}, pushpin=IMPATIENT),
-]
+pytestmark = pytest.mark.site(settings={"GRIP_PREFIX": PREFIX}, pushpin=IMPATIENT)
 
 FEEDS = pytest.mark.parametrize("feed", ["feed", "async-feed"])
 
