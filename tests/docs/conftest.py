@@ -1,0 +1,43 @@
+"""What the tests of the documentation share: a proxy that writes down, and the rig's sites."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+from django.test import override_settings
+
+from django_grip.publisher import publish_to
+from django_grip.publishing import Parcel
+from tests.e2e.conftest import make_site  # noqa: F401 - a fixture
+from tests.proxy import PROXIES
+
+
+class Recorder:
+    """A proxy that takes everything, and remembers it."""
+
+    url = "http://recorder"
+    max_bytes = 1_000_000
+
+    def __init__(self) -> None:
+        self.items: list[dict[str, Any]] = []
+
+    def send(self, parcels: Sequence[Parcel], *, deadline: float) -> None:
+        self.items += [json.loads(parcel.body) for parcel in parcels]
+
+    def close(self) -> None:
+        pass
+
+    def formats(self, channel: str) -> list[dict[str, Any]]:
+        """What was published to a channel, in order."""
+        return [item["formats"] for item in self.items if item["channel"] == channel]
+
+
+@pytest.fixture
+def recorder() -> Iterator[Recorder]:
+    """Publish to it, and look at once."""
+    recorder = Recorder()
+    with override_settings(GRIP_PROXIES=PROXIES), publish_to(recorder):
+        yield recorder
