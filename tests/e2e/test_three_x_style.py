@@ -71,6 +71,7 @@ def test_keep_alive_data_arrives_as_it_was_given(site: Site, channel: str, data:
         assert stream.read_until(data) == data.encode()
 
 
+@pytest.mark.needs("zmq")
 def test_a_long_poll_is_answered_by_what_is_published(site: Site, channel: str) -> None:
     with site.in_background(site.http.get, f"/three/poll/{channel}/") as waiting:
         site.wait_subscribed(PREFIX + channel, mode="response")
