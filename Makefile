@@ -10,7 +10,7 @@ READY = $(VENV)/.ready
 LINTED = django_grip tests examples benchmarks stubs setup.py
 
 .DEFAULT_GOAL = help
-.PHONY: help test lint format test-matrix bench demo clean
+.PHONY: help test lint format docs test-matrix bench demo clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ format: $(READY) ## let ruff write the code as it wants it
 	$(BIN)/ruff check --fix $(wildcard $(LINTED))
 	$(BIN)/ruff format $(wildcard $(LINTED))
 
+docs: $(READY) ## build docs/ into site/; a broken link is an error
+	$(BIN)/python -m mkdocs build --strict --quiet
+	@echo "The pages are in site/, beginning with site/index.html."
+
 # Where pyenv is, its shims are told to answer for every version it has.
 test-matrix: $(READY) ## the tests on every Python and Django that is supported and there
 	PYENV_ROOT="$$(pyenv root 2>/dev/null)" PYENV_VERSION="$$(pyenv versions --bare 2>/dev/null | paste -s -d : -)" \
@@ -39,7 +43,7 @@ demo: $(READY) ## run the function-view example behind Pushpin and say what to t
 	$(BIN)/python examples/function_views/demo.py
 
 clean: ## remove what these commands have made
-	rm -rf $(VENV) .venv-* .tox build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis django_grip.egg-info
+	rm -rf $(VENV) .venv-* .tox build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis django_grip.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Made once, and again when what it holds has changed.

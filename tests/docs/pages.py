@@ -1,7 +1,7 @@
 """The pages of the documentation, and the snippets in them.
 
-Every Python snippet is executed: those of one page in order, in one namespace, as if the page were one program. A comment
-before a snippet says otherwise:
+Every Python snippet is executed: those of one page in order, in one namespace, as if the page were one program. A
+comment before a snippet says otherwise:
 
 ``<!-- snippet: compile -->``
     only compiled: a part of something, or code for a package that is not here.
@@ -30,7 +30,10 @@ _SNIPPET = re.compile(
 
 @dataclass(frozen=True)
 class Snippet:
-    """A block of code. how: "run", "compile" or "settings". ids: of the checks it shall give. line: of its first line."""
+    """A block of code.
+
+    how: "run", "compile" or "settings". ids: of the checks it shall give. line: where its code begins.
+    """
 
     page: str
     line: int

@@ -1,0 +1,39 @@
+"""The chat room of the README works behind a real Pushpin, as it is printed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.e2e.clients import receive
+
+pytestmark = pytest.mark.needs("pushpin", "zmq")
+
+
+def join(site: Any, nick: str) -> Any:
+    return site.ws(f"/lobby/socket/?nick={nick}", origin=site.url)
+
+
+@pytest.mark.parametrize("server", ["wsgi", pytest.param("asgi", marks=pytest.mark.needs("dev"))])
+def test_the_chat_room_of_the_readme_works(server: str, make_site: Callable[..., Any]) -> None:  # noqa: F811
+    site = make_site(server, settings={"ROOT_URLCONF": "tests.docs.readme_site"})
+    page = site.http.get("/lobby/")
+    assert page.status_code == 200
+    assert "new WebSocket(" in page.text
+
+    with join(site, "ada") as ada:
+        site.wait_subscribed("room:lobby", mode="ws")
+        with join(site, "bob") as bob:
+            assert json.loads(receive(ada)) == {"text": "bob has joined"}
+            site.wait_subscribed("room:lobby", mode="ws", count=1)
+            bob.send(json.dumps({"text": "hello"}))
+            assert json.loads(receive(ada)) == {"text": "bob: hello"}
+            site.app.restart()
+            ada.send(json.dumps({"text": "still here"}))
+            assert json.loads(receive(ada)) == {"text": "ada: still here"}
+            said = [json.loads(message) for message in receive(bob, 2)]
+            assert said[-1] == {"text": "ada: still here"}
+        assert json.loads(receive(ada)) == {"text": "bob has left"}
