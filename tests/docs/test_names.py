@@ -126,8 +126,11 @@ def test_the_attributes_of_a_view_are_all_told(page: str) -> None:
         if cls.__module__.startswith("django_grip.")
         for name in get_annotations(cls)
         if name in vars(cls) and not name.startswith("_") and name not in _INNER
-    }
+    } - _NO_USE.get(page, set())
 
+
+# A long-poll is asked again in any case.
+_NO_USE = {"long-poll.md": {"live_recheck"}}
 
 # Attributes that are not for the project to set.
 _INNER = {"own_hooks", "hook_names", "allowed_methods"} | {
