@@ -22,15 +22,16 @@ from django.utils.http import escape_leading_slashes
 from .conf import derive_keys
 from .exceptions import InstructError, LinkError
 from .protocol.links import LINK_MARK, Link, build_link_token, parse_link_token
-from .refusals import refuse
+from .refusals import refuse, stand_in
 from .users import aload_user, claim_user, is_user_unchanged, load_user, set_user
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractUser
+    from django.http.response import HttpResponseBase
 
     from .request import GripHttpRequest
 
-__all__ = ["LINK_MARK", "abuild_link", "aopen_link", "build_link", "open_link"]
+__all__ = ["LINK_MARK", "abuild_link", "answer_link", "aopen_link", "build_link", "open_link"]
 
 # A link must outlive the wait for the next fetch (Pushpin's default: 120 s) and an outage of the application.
 MAX_AGE = 3600
@@ -38,6 +39,8 @@ MAX_AGE = 3600
 # What a browser sends and the proxy, fetching a link by itself, does not: a link opened as a page (GRIP.md, 6).
 _CLIENT_HEADERS = ("HTTP_COOKIE", "HTTP_ORIGIN", "HTTP_AUTHORIZATION", "HTTP_REFERER", "HTTP_SEC_FETCH_MODE")
 _METHODS = {"next": "GET", "gone": "POST"}
+# What is no refusal of a fetch: too early, too often, or the 304 of a hold.
+_PASSING_STATUSES = (304, 408, 425, 429)
 # Where servers keep the URL as it came, token and all.
 _RAW_URLS = ("RAW_URI", "REQUEST_URI")
 
@@ -123,7 +126,7 @@ def open_link(request: GripHttpRequest) -> HttpResponse | None:
         user = None if link.user is None else load_user(link.user)
         _enter(request, link, user)
     except LinkError as error:
-        return refuse(403, str(error), request=request)
+        return _refuse(request, error)
     return None
 
 
@@ -134,8 +137,37 @@ async def aopen_link(request: GripHttpRequest) -> HttpResponse | None:
         user = None if link.user is None else await aload_user(link.user)
         _enter(request, link, user)
     except LinkError as error:
-        return refuse(403, str(error), request=request)
+        return _refuse(request, error)
     return None
+
+
+class _RevokedError(LinkError):
+    """The link is ours and fresh, but its user may no longer be believed."""
+
+
+def _refuse(request: GripHttpRequest, error: LinkError) -> HttpResponse:
+    refusal = refuse(403, str(error), request=request)
+    if isinstance(error, _RevokedError) and request.method == _METHODS["next"]:
+        return _end_stream()
+    return refusal
+
+
+def answer_link(request: GripHttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """Let a refusal of a next link end the stream that it was fetched for.
+
+    What is no 2xx the proxy takes for an outage: the stream stays open, and for half a minute it asks five times more
+    (RETRY_MAX in its httpsession.cpp).
+    """
+    refused = 300 <= response.status_code < 500 and response.status_code not in _PASSING_STATUSES
+    if request.grip.link is None or request.grip.link.kind != "next" or not refused:
+        return response
+    request.grip.instruct = None
+    return stand_in(_end_stream(), response)
+
+
+def _end_stream() -> HttpResponse:
+    """What neither holds nor links on ends a stream at once."""
+    return HttpResponse(headers={"Cache-Control": "no-store"})
 
 
 def _read_link(request: GripHttpRequest) -> Link:
@@ -155,7 +187,7 @@ def _enter(request: GripHttpRequest, link: Link, user: AbstractUser | None) -> N
     """Make the request what the link says."""
     if link.user is not None:
         if user is None or not is_user_unchanged(user, link.user["hash"]):
-            raise LinkError("The link's user is no longer logged in.")
+            raise _RevokedError("The link's user is no longer logged in.")
         set_user(request, user)
     _rewrite(request, link)
     request.grip.link = link

@@ -12,7 +12,7 @@ from django.http import HttpResponse
 from .conf import grip_settings
 from .exceptions import MessageDecodeError, ProtocolError
 from .holds import apply_instruct
-from .links import LINK_MARK, aopen_link, open_link
+from .links import LINK_MARK, answer_link, aopen_link, open_link
 from .origins import is_origin_allowed
 from .refusals import refuse, refuse_bad_bytes, refuse_plain_request, show_path
 from .request import current_grip, identify_request
@@ -128,4 +128,4 @@ class GripMiddleware:
         """Put on the response what the proxy shall do with it."""
         if request.wscontext is not None:
             return answer_websocket(request, response)
-        return apply_instruct(request, response)
+        return apply_instruct(request, answer_link(request, response))
