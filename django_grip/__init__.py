@@ -9,6 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .connections import aclose_to as aclose_to
+    from .connections import asend_to as asend_to
     from .connections import close_to as close_to
     from .connections import send_to as send_to
     from .decorators import websocket_only as websocket_only
@@ -40,7 +42,9 @@ _HOMES = {
     "Publication": "publishing",
     "PublishError": "exceptions",
     "WebSocketMessageFormat": "protocol.formats",
+    "aclose_to": "connections",
     "apublish": "publisher",
+    "asend_to": "connections",
     "channel_name": "protocol.channels",
     "close_to": "connections",
     "get_pubcontrol": "pubcontrol",

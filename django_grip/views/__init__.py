@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from .event_stream import EventStreamView
 from .longpoll import LongPollView
-from .stream import EventStreamView, StreamView
+from .stream import StreamView
 from .websocket import WebSocketView
 
 __all__ = ["EventStreamView", "LongPollView", "StreamView", "WebSocketView"]

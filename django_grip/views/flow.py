@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 
 from asgiref.sync import async_to_sync, iscoroutinefunction, sync_to_async
 
-__all__ = ["Call", "Course", "arun", "run"]
+__all__ = ["Call", "Course", "arun", "blocking", "run"]
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 Course = Generator[Call, Any, T]
 
@@ -26,9 +27,10 @@ def run(course: Course[T]) -> T:
         while True:
             try:
                 value = function(*arguments)
-                if isawaitable(value):
+                # Most hooks return nothing, and to ask a value whether it is awaitable is not cheap.
+                if value is not None and isawaitable(value):
                     value = async_to_sync(_wait_for)(value)
-            except Exception as error:  # noqa: BLE001 - the course decides, and raises what it does not handle
+            except BaseException as error:  # noqa: BLE001 - the course decides, and raises what it does not handle
                 function, arguments = course.throw(error)
             else:
                 function, arguments = course.send(value)
@@ -43,12 +45,10 @@ async def arun(course: Course[T]) -> T:
         function, arguments = next(course)
         while True:
             try:
-                if _may_block(function):
-                    function = sync_to_async(function)
-                value = function(*arguments)
-                if isawaitable(value):
+                value = await sync_to_async(function)(*arguments) if _may_block(function) else function(*arguments)
+                if value is not None and isawaitable(value):
                     value = await value
-            except Exception as error:  # noqa: BLE001 - as above
+            except BaseException as error:  # noqa: BLE001 - as above
                 function, arguments = course.throw(error)
             else:
                 function, arguments = course.send(value)
@@ -57,8 +57,17 @@ async def arun(course: Course[T]) -> T:
         return result
 
 
+def blocking(function: F) -> F:
+    """Mark a function of this package's that may wait for a database, so that an async stack runs it in a thread."""
+    function.__dict__["may_block"] = True
+    return function
+
+
 def _may_block(function: Callable[..., Any]) -> bool:
-    return not iscoroutinefunction(function) and not (function.__module__ or "").startswith("django_grip.")
+    if iscoroutinefunction(function):
+        return False
+    is_ours = (getattr(function, "__module__", None) or "").startswith("django_grip.")
+    return not is_ours or getattr(function, "may_block", False)
 
 
 async def _wait_for(awaitable: Awaitable[T]) -> T:

@@ -6,15 +6,11 @@ import re
 import secrets
 import time
 from collections.abc import Mapping
-from hashlib import sha256
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from asgiref.sync import iscoroutinefunction
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase, HttpResponseNotModified
-from django.utils.functional import classproperty
-from django.utils.http import parse_etags
 
 from ..encoding import encode_json
 from ..protocol.channels import Channel
@@ -22,6 +18,7 @@ from ..protocol.formats import HttpResponseFormat
 from ..publisher import apublish, publish
 from ..refusals import refuse_direct_client
 from .base import GripView
+from .etags import format_etag, hash_etag, is_known
 from .flow import Course
 
 if TYPE_CHECKING:
@@ -32,9 +29,7 @@ __all__ = ["LongPollView"]
 # The proxy makes less into this.
 _MIN_TIMEOUT = 5
 
-_TIME = re.compile(r"[0-9]{1,12}")
-_ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]*"')
-_ETAG_TEXT = re.compile(r"[\x21\x23-\x7e]+")
+_HOOKS = ("on_open", "on_message", "on_close", "on_refresh", "on_error")
 
 
 class LongPollView(GripView):
@@ -50,7 +45,7 @@ class LongPollView(GripView):
     timeout: int = 25
     content_type: str = "text/plain; charset=utf-8"
 
-    allowed_methods: ClassVar[tuple[str, ...]] = ("GET", "HEAD", "OPTIONS")
+    number_names: ClassVar[tuple[str, ...]] = (*GripView.number_names, "timeout")
 
     # -- what a view defines ---------------------------------------------------------------------------------------
 
@@ -65,13 +60,17 @@ class LongPollView(GripView):
     # -- publishing ------------------------------------------------------------------------------------------------
 
     @classmethod
+    def get_format(cls, message: Any) -> HttpResponseFormat:
+        raise TypeError(f"{cls.__name__} sends no messages: call {cls.__name__}.changed() when there is a new version.")
+
+    @classmethod
     def changed(
         cls, *, channel: str | None = None, options: Mapping[str, Any] | None = None, **url_kwargs: Any
     ) -> Publication:
         """Let every waiting client ask again, each with its own credentials. Call it when the new version is stored.
 
         url_kwargs: what fills in the templates in `channels`, as the URL would.
-        channel: a whole name instead; required if the view has several, or computes them in `get_channels`.
+        channel: required if the view has several, or computes them in `get_channels`; a name, or one of the templates.
         options: as for `django_grip.publish`, such as ``{"on_commit": True}``.
         """
         return publish(cls._broadcast_channel(channel, url_kwargs), _hint(), **(options or {}))
@@ -86,44 +85,43 @@ class LongPollView(GripView):
     # -- the class -------------------------------------------------------------------------------------------------
 
     @classmethod
-    def check_class(cls) -> None:
-        super().check_class()
-        for name in ("on_open", "on_message", "on_close"):
+    def check_class(cls, initkwargs: Mapping[str, Any]) -> None:
+        super().check_class(initkwargs)
+        for name in _HOOKS:
             if hasattr(cls, name):
                 raise ImproperlyConfigured(
                     f"{cls.__name__} defines {name}, but a long-poll has no hooks: the proxy answers it by itself."
                 )
 
-    @classproperty
-    def view_is_async(cls) -> bool:
-        return any(iscoroutinefunction(getattr(cls, name)) for name in ("get_etag", "get_payload", "get_channels"))
+    @classmethod
+    def _has_async_hooks(cls) -> bool:
+        return any(cls._is_async(getattr(cls, name)) for name in ("get_etag", "get_payload", "get_channels"))
 
     # -- the course of one request ---------------------------------------------------------------------------------
 
     def answer(self) -> Course[HttpResponseBase]:
+        # A held request is answered by the view each time; nothing may be answered by Django's cache in its place.
+        self.request._cache_update_cache = False  # type: ignore[attr-defined]
         # The ETag first: should the resource change in between, the payload is newer than its ETag, and the client
         # fetches it twice. The other way round it would miss the change.
         etag = yield self.get_etag, ()
-        response: Any = None
+        response = None
         if etag is None:
             response = yield from self._get_response()
             if response.status_code != 200:
-                return cast(HttpResponseBase, response)
-            etag = sha256(response.content).hexdigest()[:32]
+                return response
+            etag = hash_etag(self._get_content(response))
         etag = format_etag(etag)
-        if not is_known(etag, self.request.META.get("HTTP_IF_NONE_MATCH", "")):
-            response = response or (yield from self._get_response())
+        if is_known(etag, self.request.META.get("HTTP_IF_NONE_MATCH", "")):
+            return (yield from self._wait(etag))
+        if response is None:
+            response = yield from self._get_response()
+        if response.status_code == 200:
             response.headers["ETag"] = etag
-            response.headers.setdefault("Cache-Control", "no-cache")
-            return cast(HttpResponseBase, response)
-        if not self.request.grip.proxied:
-            return refuse_direct_client()
-        unchanged = HttpResponseNotModified(headers={"ETag": etag})
-        if self.request.method == "GET":
-            yield from self._hold()
-        return unchanged
+            response.headers.setdefault("Cache-Control", "private, no-cache")
+        return response
 
-    def _get_response(self) -> Course[Any]:
+    def _get_response(self) -> Course[HttpResponseBase]:
         payload = yield self.get_payload, ()
         if isinstance(payload, HttpResponseBase):
             return payload
@@ -131,56 +129,73 @@ class LongPollView(GripView):
             return HttpResponse(payload, content_type=self.content_type)
         return HttpResponse(encode_json(payload), content_type="application/json")
 
-    def _hold(self) -> Course[None]:
-        channels = yield from self.find_channels()
-        started = find_guard(self.request.grip.last)
-        instruct = self.request.grip.start_instruct()
-        instruct.add_channels(channels)
-        if started is None:
-            instruct.add_channel(make_guard())
-            instruct.set_hold_longpoll(self.timeout)
-        else:
-            # The second look at a request that has waited since then already.
-            instruct.set_hold_longpoll(min(max(started + self.timeout - int(time.time()), _MIN_TIMEOUT), self.timeout))
+    def _get_content(self, response: HttpResponseBase) -> bytes:
+        if not isinstance(response, HttpResponse):
+            response.close()
+            raise TypeError(
+                f"{type(self).__name__}.get_payload returned a response that streams; define get_etag() for that."
+            )
+        return response.content
+
+    def _wait(self, etag: str) -> Course[HttpResponseBase]:
+        """Let the client wait for another version than this one, which it has."""
+        unchanged = HttpResponseNotModified(headers={"ETag": etag})
+        if self.request.method == "HEAD":
+            return unchanged
+        if not self.request.grip.proxied:
+            # At once, a 304 would make the client ask again, and again.
+            return refuse_direct_client()
+        guard = find_guard(self.request.grip.last) or make_guard()
+        left = guard.since + self.timeout - int(time.time())
+        if left > 0:
+            channels = yield from self.find_channels()
+            if not channels:
+                raise ImproperlyConfigured(f'{type(self).__name__} has no channel to wait on: set channels = ["..."].')
+            instruct = self.request.grip.start_instruct()
+            instruct.add_channels([*channels, guard.as_channel()])
+            instruct.set_hold_longpoll(min(max(left, _MIN_TIMEOUT), self.timeout))
+        return unchanged
 
 
 _GUARD = "grip:guard:"
+_SECONDS = re.compile(r"[0-9]{1,12}")
 
 
-def make_guard() -> Channel:
-    """Make a channel that nobody had before, which lets the proxy make this request again soon.
+class Guard(NamedTuple):
+    """A channel of a held request's own. since: when it was first held, in seconds since the epoch.
 
     The resource may have changed between the reading of its ETag and the hold, with the hint already gone by. About a
     second after a channel's first subscription Pushpin makes the requests held on it again (SUBSCRIBED_DELAY in its
     engine.cpp), since what was published before it had subscribed upstream is lost in the same way. A channel of its
-    own gives each held request that second look. Its previous id comes back in Grip-Last: it tells the second look
-    from a new request, and since when the client waits.
+    own gives each held request that second look.
+
+    Its previous id comes back in Grip-Last: it tells a request that is made again, be it for a hint or for the second
+    look, from a new one, and how long the client has waited. The name stays the same, so that there is no third look:
+    Pushpin keeps the subscription for a minute (subscription_linger).
     """
-    return Channel(_GUARD + secrets.token_urlsafe(9), prev_id=str(int(time.time())))
+
+    name: str
+    since: int
+
+    def as_channel(self) -> Channel:
+        return Channel(self.name, prev_id=str(self.since))
 
 
-def find_guard(last: dict[str, str]) -> int | None:
-    """When a request that is made again was first held, in seconds since the epoch; None for a new request."""
-    return next((int(at) for name, at in last.items() if name.startswith(_GUARD) and _TIME.fullmatch(at)), None)
+def make_guard() -> Guard:
+    return Guard(_GUARD + secrets.token_urlsafe(9), int(time.time()))
+
+
+def find_guard(last: Mapping[str, str]) -> Guard | None:
+    """The guard of a request that is made again; None for a new request."""
+    return next(
+        (
+            Guard(name, int(since))
+            for name, since in last.items()
+            if name.startswith(_GUARD) and _SECONDS.fullmatch(since)
+        ),
+        None,
+    )
 
 
 def _hint() -> HttpResponseFormat:
     return HttpResponseFormat(action="hint")
-
-
-def format_etag(etag: Any) -> str:
-    """Write an ETag as a header has it; what a header cannot hold is hashed."""
-    text = str(etag)
-    if _ETAG.fullmatch(text):
-        return text
-    if not _ETAG_TEXT.fullmatch(text):
-        text = sha256(text.encode()).hexdigest()[:32]
-    return f'"{text}"'
-
-
-def is_known(etag: str, if_none_match: str) -> bool:
-    """Whether an If-None-Match names this version. The comparison is the weak one (RFC 9110, 13.1.2)."""
-    if not if_none_match:
-        return False
-    known = parse_etags(if_none_match)
-    return known == ["*"] or etag.removeprefix("W/") in (other.removeprefix("W/") for other in known)

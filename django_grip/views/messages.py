@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from django.core.exceptions import ImproperlyConfigured
 
-from ..encoding import decode_json, encode_json
-from ..exceptions import GripError, MessageDecodeError
+from ..encoding import decode_json, make_json_encoder
+from ..exceptions import MessageDecodeError, ProtocolError
 from ..protocol.formats import WebSocketMessageFormat
 from ..protocol.session import WebSocketSession
 
 __all__ = ["Codec", "MessageRefused", "get_codec"]
 
 
-class MessageRefused(GripError):
+class MessageRefused(ProtocolError):
     """A client's message that its view does not take; `code` and `reason` are what the connection is closed with."""
 
     def __init__(self, code: int, reason: str) -> None:
@@ -31,12 +32,11 @@ class Codec:
     """One way to write messages. read and write convert between a message and what goes over the wire."""
 
     wire_type: type[str] | type[bytes]
-    read: Callable[[Any], Any]
+    read: Callable[[Any], Any] | None
     write: Callable[[Any], Any]
-    max_size: int
 
-    def receive(self, session: WebSocketSession) -> Any:
-        """Take the next message from a session that has one unread. Raises: MessageRefused."""
+    def receive(self, session: WebSocketSession, max_size: int) -> Any:
+        """Take the next message from a session that has one unread. max_size: bytes. Raises: MessageRefused."""
         try:
             raw = session.recv()
         except MessageDecodeError:
@@ -44,8 +44,11 @@ class Codec:
         if not isinstance(raw, self.wire_type):
             expected = "text" if self.wire_type is str else "binary"
             raise MessageRefused(1003, f"only {expected} messages are taken")
-        if len(raw) * 4 > self.max_size and _count_bytes(raw) > self.max_size:
-            raise MessageRefused(1009, f"a message may have {self.max_size} bytes")
+        # Four bytes a character is the most that UTF-8 takes.
+        if len(raw) * 4 > max_size and _count_bytes(raw) > max_size:
+            raise MessageRefused(1009, f"a message may have {max_size} bytes")
+        if self.read is None:
+            return raw
         try:
             return self.read(raw)
         except ValueError:
@@ -67,10 +70,6 @@ def _count_bytes(raw: str | bytes) -> int:
     return len(raw.encode()) if isinstance(raw, str) else len(raw)
 
 
-def _as_is(raw: Any) -> Any:
-    return raw
-
-
 def _write_text(message: Any) -> str:
     if not isinstance(message, str):
         raise TypeError(f'With encoding = "text" a message is a str, not {type(message).__name__}; see "json".')
@@ -83,20 +82,20 @@ def _write_bytes(message: Any) -> bytes:
     return bytes(message)
 
 
-def get_codec(encoding: str, encoder: Any, max_size: int) -> Codec:
-    """The codec for a view's attributes. encoder: a `json.JSONEncoder` class, or None.
+def get_codec(encoding: str, encoder: type[json.JSONEncoder] | None = None) -> Codec:
+    """The codec for a view's attributes. encoder: for JSON, where Django's is not enough.
 
     Raises: ImproperlyConfigured for an encoding that does not exist.
     """
-    return _make_codec(encoding, encoder, max_size)
+    return _make_codec(encoding, cast(Any, encoder))
 
 
 @lru_cache(maxsize=256)
-def _make_codec(encoding: str, encoder: Any, max_size: int) -> Codec:
+def _make_codec(encoding: str, encoder: Any) -> Codec:
     if encoding == "text":
-        return Codec(str, _as_is, _write_text, max_size)
+        return Codec(str, None, _write_text)
     if encoding == "bytes":
-        return Codec(bytes, _as_is, _write_bytes, max_size)
+        return Codec(bytes, None, _write_bytes)
     if encoding == "json":
-        return Codec(str, decode_json, lambda message: encode_json(message, encoder), max_size)
+        return Codec(str, decode_json, make_json_encoder(encoder).encode)
     raise ImproperlyConfigured(f'encoding must be "text", "bytes" or "json", not {encoding!r}.')

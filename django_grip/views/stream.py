@@ -1,37 +1,36 @@
-"""`StreamView` and `EventStreamView`: a response that stays open, as text, bytes or Server-Sent Events."""
+"""`StreamView`: a response that stays open, and to which what is published is appended."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from django.core.exceptions import BadRequest
-from django.http import HttpResponse, StreamingHttpResponse
+from django.core.exceptions import ImproperlyConfigured, RequestDataTooBig
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 
 from ..event import Event
 from ..exceptions import UsageError
 from ..links import build_link
 from ..protocol.formats import HttpStreamFormat
-from ..protocol.header_values import from_header_value
 from ..protocol.instruct import Instruct
 from ..refusals import refuse_direct_client
 from .base import GripView
-from .chunks import make_chunks, put_before
+from .chunks import is_iterated, respond_with
 from .flow import Course
+from .refusal import Refusal
 
 if TYPE_CHECKING:
     from ..protocol.channels import Channel
 
-__all__ = ["EventStreamView", "StreamView"]
+__all__ = ["StreamView"]
 
 logger = logging.getLogger("django_grip")
 
 # A stream may last for days; a next link is renewed with every fetch, a gone link is not.
 _GONE_MAX_AGE = 7 * 86_400
 
-_FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
+_FORM, _MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 
 
 class StreamView(GripView):
@@ -41,7 +40,8 @@ class StreamView(GripView):
     keep_alive: seconds of silence after which `keep_alive_data` is sent, so that nobody takes the stream for dead.
     live_recheck: seconds after which the proxy makes the request again, so that a revoked session or permission
         ends the stream; None: never.
-    max_message_size: bytes of a POST's body.
+    max_message_size: bytes of a message that is POSTed.
+    message_field: of a form, the field that holds the message.
 
     A GET opens the stream. A POST to the same URL goes to `on_message`, with CSRF as for any POST.
     """
@@ -53,15 +53,17 @@ class StreamView(GripView):
     message_field: str = "message"
 
     hook_names: ClassVar[tuple[str, ...]] = ("on_open", "on_message", "on_close")
-    allowed_methods: ClassVar[tuple[str, ...]] = ("GET", "HEAD", "POST", "OPTIONS")
+    transport_methods: ClassVar[tuple[str, ...]] = ("GET", "HEAD", "POST", "OPTIONS")
+    number_names: ClassVar[tuple[str, ...]] = (*GripView.number_names, "max_message_size")
+    optional_number_names: ClassVar[tuple[str, ...]] = (*GripView.optional_number_names, "keep_alive")
 
     # -- hooks -----------------------------------------------------------------------------------------------------
 
     def on_open(self) -> Any:
         """A client opens the stream. Return what it gets first: str, bytes, an iterator of these (also an async one),
-        or a response of your own, which is held only if it is a 200."""
+        or a response of your own, which is held only if it is a 200. May be a generator."""
 
-    def on_message(self, message: Any) -> Any:
+    def on_message(self, message: str) -> Any:
         """A POST came, with the text of its body, or of the form's field `message_field`.
 
         Return a response, or None for an empty 204.
@@ -89,73 +91,107 @@ class StreamView(GripView):
 
     # -- the course of one request ---------------------------------------------------------------------------------
 
+    def _allowed_methods(self) -> list[str]:
+        allowed = super()._allowed_methods()
+        link = getattr(self.request.grip, "link", None)
+        if "on_message" not in self._own_hooks() and link is None and "POST" in allowed:
+            allowed.remove("POST")
+        return allowed
+
     def answer(self) -> Course[HttpResponseBase]:
-        link = self.request.grip.link
-        if link is not None and link.kind == "gone":
-            yield self.hook(self.on_close)
-            return HttpResponse(status=200)
+        grip = self.request.grip
+        if grip.link is not None and grip.link.kind == "gone":
+            yield from self.call_hook(self.on_close)
+            return HttpResponse()
         if self.request.method == "POST":
             return (yield from self._take_message())
-        if not self.request.grip.proxied:
+        if not grip.proxied:
             # Without a proxy the response would end at once, and an EventSource would ask again for ever.
             return refuse_direct_client()
         if self.request.method == "HEAD":
-            return HttpResponse(content_type=self.content_type)
+            return HttpResponse(content_type=self.content_type, headers={"Cache-Control": "no-store"})
         return (yield from self._open_stream())
 
     def _take_message(self) -> Course[HttpResponseBase]:
-        if "on_message" not in self.own_hooks:
-            return self.http_method_not_allowed(self.request)
-        result = yield self.hook(self.on_message, self._read_message())
-        if result is None:
-            return HttpResponse(status=204)
-        return _check_response(self, "on_message", result)
+        message = self._read_message()
+        # Before the hook, which may publish to them.
+        yield from self.find_channels()
+        result = yield from self.call_hook(self.on_message, message)
+        return HttpResponse(status=204) if result is None else result
 
     def _read_message(self) -> str:
-        request = self.request
-        if len(request.body) > self.max_message_size:
-            raise BadRequest(f"A message may have {self.max_message_size} bytes.")
-        if request.content_type in _FORM_TYPES:
-            if self.message_field in request.POST:
-                return request.POST[self.message_field]
-            # The whole of a form must not go on to others: it may have a CSRF token in it.
-            if request.content_type != _FORM_TYPES[0] or "csrfmiddlewaretoken" in request.POST:
-                raise BadRequest(f"The form has no field {self.message_field!r}.")
+        """The message that was POSTed. Raises: Refusal."""
         try:
-            return request.body.decode()
+            message = self._read_form() if self.request.content_type in (_FORM, _MULTIPART) else None
+            if message is None:
+                message = self.request.body.decode()
         except UnicodeDecodeError as error:
-            raise BadRequest("The message is not UTF-8.") from error
+            raise Refusal("The message is not UTF-8.") from error
+        except RequestDataTooBig as error:
+            raise Refusal(str(error), status=413) from error
+        if len(message) * 4 > self.max_message_size and len(message.encode()) > self.max_message_size:
+            raise Refusal(f"A message may have {self.max_message_size} bytes.", status=413)
+        return message
+
+    def _read_form(self) -> str | None:
+        """The field of a form; None if what came as a form is not one."""
+        form = self.request.POST
+        if self.message_field not in form:
+            # What curl and the like send calls itself a form by default. A form with a CSRF token in it must not go
+            # on to others, though.
+            if self.request.content_type == _MULTIPART or "csrfmiddlewaretoken" in form:
+                raise Refusal(f"The form has no field {self.message_field!r}.")
+            return None
+        message = form[self.message_field]
+        if "\ufffd" in message:
+            # This is what Django puts for bytes that are not UTF-8.
+            raise Refusal("The message is not UTF-8, or has U+FFFD in it.")
+        return message
 
     def _open_stream(self) -> Course[HttpResponseBase]:
         channels = yield from self.find_channels()
+        if not channels:
+            raise ImproperlyConfigured(f'{type(self).__name__} has no channel to be held on: set channels = ["..."].')
         # A link is followed in mid-stream: what the client got first is not sent again.
-        content = "" if self.request.grip.link else (yield from self.first_content())
-        if isinstance(content, HttpResponseBase):
-            response = content
-            if response.status_code != 200:
-                return response
-        else:
-            response = self._make_response(content)
-        self._hold(channels)
-        # nginx would keep what is streamed until it has a buffer full.
-        response.headers["X-Accel-Buffering"] = "no"
+        content = None if self.request.grip.link else (yield from self.first_content())
+        response = yield from self._make_response(content)
+        if response.status_code == 200:
+            self._hold(channels)
+            # nginx would keep what is streamed until it has a buffer full.
+            response.headers["X-Accel-Buffering"] = "no"
         return response
 
     def first_content(self) -> Course[Any]:
         """Ask for what the client gets before the hold."""
-        return (yield self.hook(self.on_open))
+        return (yield from self.call_hook(self.on_open))
 
-    def _make_response(self, content: Any) -> HttpResponseBase:
-        if content is None or isinstance(content, (str, bytes)):
-            return HttpResponse(content or b"", content_type=self.content_type)
-        chunks = make_chunks(content, self.encode_chunk, is_async=self.view_is_async)
-        return StreamingHttpResponse(chunks, content_type=self.content_type)
+    def _make_response(self, content: Any) -> Course[HttpResponseBase]:
+        if isinstance(content, HttpResponseBase):
+            return content
+        if is_iterated(content):
+            return (yield from respond_with(self.request, content, self.encode_chunk, self.content_type))
+        first = b"" if content is None else self.encode_chunk(content)
+        return HttpResponse(first, content_type=self.content_type)
 
     def encode_chunk(self, chunk: Any) -> str | bytes:
         """How one piece of what `on_open` returned goes over the wire."""
         if not isinstance(chunk, (str, bytes)):
-            raise TypeError(f"{type(self).__name__}.on_open returns str or bytes, not {type(chunk).__name__}.")
+            raise TypeError(
+                f"{type(self).__name__}.on_open returns str, bytes, an iterator of these or a response, "
+                f"not {type(chunk).__name__}."
+            )
         return chunk
+
+    def after_hook(self, function: Any, result: Any) -> None:
+        name = function.__name__
+        if (
+            name != "on_open"
+            and result is not None
+            and not (name == "on_message" and isinstance(result, HttpResponseBase))
+        ):
+            getattr(result, "close", lambda: None)()
+            allowed = "a response, or None" if name == "on_message" else "nothing"
+            raise TypeError(f"{type(self).__name__}.{name} returned {type(result).__name__}; return {allowed}.")
 
     # -- the hold --------------------------------------------------------------------------------------------------
 
@@ -163,10 +199,11 @@ class StreamView(GripView):
         instruct = self.request.grip.start_instruct()
         instruct.set_hold_stream()
         user = getattr(self.request, "user", None)
-        if "on_message" in self.own_hooks and user is not None and user.is_authenticated:
+        if "on_message" in self._own_hooks() and user is not None and user.is_authenticated:
+            # For publish(exclude_self=True); it changes nothing for other items.
             instruct.meta["user"] = self.sender_id()
             for channel in channels:
-                channel.filters.append("skip-self")
+                channel.filters = list(dict.fromkeys([*channel.filters, "skip-self"]))
         instruct.add_channels(channels)
         if self.keep_alive:
             instruct.set_keep_alive(self.keep_alive_data, self.keep_alive)
@@ -177,7 +214,7 @@ class StreamView(GripView):
         query = self.request.META.get("QUERY_STRING", "")
         if self.live_recheck and "link:next" in features:
             instruct.set_next_link(build_link(self.request, query=query), self.live_recheck)
-        if "on_close" not in self.own_hooks:
+        if "on_close" not in self._own_hooks():
             return
         if "link:gone" in features:
             instruct.set_gone_link(build_link(self.request, "gone", query=query, max_age=_GONE_MAX_AGE))
@@ -194,68 +231,3 @@ class StreamView(GripView):
             "%s.on_close is never called: the proxy does not tell when a stream ends (Pushpin 1.41 does).",
             cls.__name__,
         )
-
-
-class EventStreamView(StreamView):
-    """A stream of Server-Sent Events, as browsers read it with ``EventSource``.
-
-    `on_open` returns the first events: `Event`, or whatever an `Event` takes as data. In every hook,
-    ``self.last_event_id`` is the id of the last event the client got before its connection broke, or None.
-    """
-
-    content_type = "text/event-stream; charset=utf-8"
-    keep_alive_data = ":\n\n"
-
-    @property
-    def last_event_id(self) -> str | None:
-        """What the client sends as ``Last-Event-ID``, as text."""
-        value = self.request.META.get("HTTP_LAST_EVENT_ID")
-        return from_header_value(value) if value else None
-
-    def get_events_since(self, last_id: str) -> Any:
-        """The events a client missed that got `last_id` last, to be sent instead of `on_open`'s. May be async.
-
-        None (the default) means that nobody can tell: the client gets an event ``reset``, and `on_open`'s events.
-        """
-        return None
-
-    def first_content(self) -> Course[Any]:
-        if self.last_event_id is None:
-            return (yield self.hook(self.on_open))
-        missed = yield self.get_events_since, (self.last_event_id,)
-        if missed is not None:
-            return missed
-        first = yield self.hook(self.on_open)
-        if isinstance(first, HttpResponseBase):
-            return first
-        return put_before(RESET, first)
-
-    def encode_chunk(self, chunk: Any) -> str | bytes:
-        return _encode_event(chunk)
-
-    def _make_response(self, content: Any) -> HttpResponseBase:
-        # A mapping or a str is one event's data, not several events.
-        if isinstance(content, (Event, str, bytes, Mapping)):
-            content = [content] if content else []
-        return super()._make_response(content)
-
-    @classmethod
-    def get_format(cls, message: Any) -> HttpStreamFormat | Event:
-        return message if isinstance(message, Event) else HttpStreamFormat(_encode_event(message))
-
-
-# The data is not empty, as a browser does not dispatch an event without; the empty id makes it forget the last one.
-RESET: Final = "event: reset\nid:\ndata: {}\n\n"
-
-
-def _encode_event(item: Any) -> str:
-    if item is RESET:
-        return RESET
-    event: Event = item if isinstance(item, Event) else Event(item)
-    return event.to_sse()
-
-
-def _check_response(view: StreamView, name: str, result: Any) -> HttpResponseBase:
-    if isinstance(result, HttpResponseBase):
-        return result
-    raise TypeError(f"{type(view).__name__}.{name} returned {type(result).__name__}; return a response, or None.")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 
@@ -17,12 +17,19 @@ from ..exceptions import ConnectionClosed, ProtocolError
 from ..protocol.control import build_keep_alive, build_set_meta
 from ..protocol.formats import WebSocketMessageFormat
 from ..protocol.session import WebSocketSession
+from ..refusals import refuse_plain_request
 from .base import GripView
-from .connection_state import ConnectionState, Memory
+from .connection_state import CLOSED, CLOSING, OPEN, Memory, UserChanged
 from .flow import Course
 from .messages import Codec, MessageRefused, get_codec
+from .refusal import Refusal
 
 __all__ = ["WebSocketView"]
+
+logger = logging.getLogger("django_grip.security")
+
+# What the proxy's pings carry: to one with nothing in it, it would listen for silence.
+_PING = "grip"
 
 
 class WebSocketView(GripView):
@@ -33,7 +40,8 @@ class WebSocketView(GripView):
     subprotocols: those this view speaks, the preferred one first.
     allowed_origins: pages of these, besides the site's own, may open the WebSocket (as GRIP_ALLOWED_ORIGINS).
     max_message_size: bytes; a client that sends more is closed with 1009. The proxy's own limit is 200,000.
-    keep_alive: seconds of silence after which the proxy pings the client; None: never.
+    keep_alive: seconds of silence after which the proxy pings the client; None: never. Each answer to a ping is one
+        more request.
     live_recheck: seconds of silence after which the whole request is made again, so that a revoked session or
         permission ends the connection, and `on_refresh` is called; None: never. The proxy takes 20 at the least.
 
@@ -56,13 +64,17 @@ class WebSocketView(GripView):
 
     _session: WebSocketSession
     _codec: Codec
-    _memory: ConnectionState
+    _memory: Memory
+    # Between the first event and the acceptance.
+    _opening: bool
     _closed: bool
     _refusal: HttpResponseBase | None
 
     hook_names: ClassVar[tuple[str, ...]] = ("on_open", "on_message", "on_close", "on_refresh")
-    # What the proxy makes of the client's GET; GripMiddleware lets nothing else through.
-    allowed_methods: ClassVar[tuple[str, ...]] = ("POST",)
+    list_names: ClassVar[tuple[str, ...]] = (*GripView.list_names, "subprotocols", "allowed_origins")
+    number_names: ClassVar[tuple[str, ...]] = (*GripView.number_names, "max_message_size")
+    optional_number_names: ClassVar[tuple[str, ...]] = (*GripView.optional_number_names, "keep_alive")
+    class_names: ClassVar[tuple[str, ...]] = (*GripView.class_names, "encoding", "encoder")
 
     # -- hooks -----------------------------------------------------------------------------------------------------
 
@@ -79,9 +91,11 @@ class WebSocketView(GripView):
         """Nothing came for `live_recheck` seconds, or a ``refresh`` was published."""
 
     def on_error(self, error: Exception) -> Any:
-        """A hook raised. The default raises on: the client is refused, or closed with 4401, 4403, 4404 or 1011.
+        """A hook raised; its changes to ``self.state`` are undone. The default raises on: the client is refused, or
+        closed with 4401, 4403, 4404 or 1011.
 
-        To go on with the connection, return; `send` and `close` work here. May be async.
+        To go on with the connection, return; `send` and `close` work here. An opening is refused even so, unless this
+        calls `close` (the client is accepted, and told the code) or returns another refusal. May be async.
         """
         raise error
 
@@ -96,8 +110,8 @@ class WebSocketView(GripView):
             raise ConnectionClosed("The WebSocket is closed; nothing can be sent to it.")
         if isinstance(message, Event):
             self._session.send(message.to_websocket())
-            return
-        self._codec.send(self._session, message)
+        else:
+            self._codec.send(self._session, message)
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Close the connection, behind what was sent. A second call changes nothing.
@@ -110,23 +124,26 @@ class WebSocketView(GripView):
             self._closed = True
 
     def reject(
-        self, status: int = 403, content: str | bytes = b"", *, headers: dict[str, str] | None = None
+        self, status: int = 403, content: str | bytes = b"", *, headers: Mapping[str, str] | None = None
     ) -> HttpResponse:
         """In `on_open`: refuse the connection with an HTTP response. Write ``return self.reject(404)`` to stop there.
 
         Raises: ConnectionClosed when the connection has been accepted; use `close` then.
         """
-        if not self._session.is_opening():
+        if not self._opening:
             raise ConnectionClosed("reject() is for on_open; an accepted connection is ended by close().")
         if not 400 <= status <= 599:
             raise ValueError(f"A connection is refused with a status from 400 to 599, not {status}.")
-        refusal = HttpResponse(content, status=status, headers=headers, content_type="text/plain; charset=utf-8")
+        refusal = HttpResponse(content, status=status, content_type="text/plain; charset=utf-8")
+        for name, value in (headers or {}).items():
+            refusal.headers[name] = value
         self._refusal = refusal
         return refusal
 
     def subscribe(self, channel: str, filters: Iterable[str] = ()) -> None:
         """Subscribe this connection to one more channel. Raises: ChannelNameError, InstructError."""
-        self._session.subscribe(channel, filters)
+        # For publish(exclude_self=True); it changes nothing for other items.
+        self._session.subscribe(channel, dict.fromkeys(["skip-self", *filters]))
 
     def unsubscribe(self, channel: str) -> None:
         """Take this connection off a channel."""
@@ -137,9 +154,7 @@ class WebSocketView(GripView):
 
     @classmethod
     def get_format(cls, message: Any) -> WebSocketMessageFormat | Event:
-        if isinstance(message, Event):
-            return message
-        return get_codec(cls.encoding, cls.encoder, cls.max_message_size).to_format(message)
+        return message if isinstance(message, Event) else get_codec(cls.encoding, cls.encoder).to_format(message)
 
     def get_subprotocol(self, offered: list[str]) -> str | None:
         """Choose a subprotocol of those the client offers; None: none. May be async."""
@@ -156,57 +171,76 @@ class WebSocketView(GripView):
         return view
 
     @classmethod
-    def check_class(cls) -> None:
-        super().check_class()
-        get_codec(cls.encoding, cls.encoder, cls.max_message_size)
-        for name in ("subprotocols", "allowed_origins"):
-            if isinstance(getattr(cls, name), str):
-                raise ImproperlyConfigured(f"{cls.__name__}.{name} must be a list: write [{getattr(cls, name)!r}].")
+    def check_class(cls, initkwargs: Mapping[str, Any]) -> None:
+        super().check_class(initkwargs)
+        get_codec(cls.encoding, cls.encoder)
 
     # -- the course of one request ---------------------------------------------------------------------------------
 
+    def course(self) -> Course[HttpResponseBase]:
+        if self.request.wscontext is None:
+            # GripMiddleware has refused it already, unless a decorator hides what the view is.
+            return refuse_plain_request(self.request)
+        try:
+            return (yield from self.answer())
+        except Refusal as refusal:
+            return refusal.make_response()
+
     def answer(self) -> Course[HttpResponseBase]:
-        self._session = self.request.wscontext  # type: ignore[assignment]
-        self._codec = get_codec(self.encoding, self.encoder, self.max_message_size)
-        self._memory = ConnectionState(type(self), self._session, getattr(self.request, "user", None))
+        session = self.request.wscontext
+        assert session is not None  # noqa: S101 - for mypy; course() has looked
+        self._session = session
+        self._codec = get_codec(self.encoding, self.encoder)
+        self._memory = Memory(type(self), self.request, session)
+        self._opening = session.is_opening()
         self._closed = False
         self._refusal = None
         self.response = HttpResponse()
-        if self._session.is_opening():
+        if self._opening:
             refusal = yield from self._open()
             if refusal is not None:
                 return refusal
         elif not self._recall():
             return self.response
-        yield from self._receive()
+        try:
+            yield from self._receive()
+        except BaseException:
+            # GripMiddleware closes the connection; what comes behind that shall find it closed.
+            self._closed, self.state = True, self._memory.restore()
+            raise
+        finally:
+            if self._closed and self._memory.phase == OPEN:
+                self._memory.phase = CLOSING
+            self._memory.save(self.state)
         return self.response
 
     def _recall(self) -> bool:
         """Take up the memory where the last request left it; close a connection whose memory is not its own."""
+        memory = self._memory
         try:
-            self.connection, self.subprotocol, self.state = self._memory.load()
-        except ProtocolError:
-            # Also what follows when the user has logged out, or changed the password, since the last request.
+            self.state = memory.load()
+        except ProtocolError as error:
+            if not isinstance(error, UserChanged):
+                logger.warning("The WebSocket %s is closed with 4401: %s", self.request.path, error)
             self._session.discard_unread()
             self.close(4401, "log in again")
             return False
+        self.connection, self.subprotocol = memory.connection, memory.subprotocol
+        self._closed = memory.phase != OPEN
         return True
 
     def _open(self) -> Course[HttpResponseBase | None]:
-        self.connection, self.state = make_connection_name(), {}
-        offered = [name.strip() for name in self.request.META.get("HTTP_SEC_WEBSOCKET_PROTOCOL", "").split(",")]
-        self.subprotocol = yield self.get_subprotocol, (offered,)
-        channels = yield from self.find_channels()
-        self._session.subscribe(self.connection)
-        for channel in channels:
-            self._session.subscribe(channel.name, ["skip-self", *channel.filters])
-        self._session.send_control(build_set_meta("user", self.connection))
+        self.connection, self.state = make_connection_name(self.encoding), {}
+        self.subprotocol = yield from self._choose_subprotocol()
+        self._memory.connection, self._memory.subprotocol = self.connection, self.subprotocol
+        yield from self._subscribe()
         if self.keep_alive:
-            self._session.send_control(build_keep_alive("", timeout=self.keep_alive, message_type="ping"))
+            self._session.send_control(build_keep_alive(_PING, timeout=self.keep_alive, message_type="ping"))
         result = yield from self._run_hook(self.on_open)
         refusal = result if isinstance(result, HttpResponseBase) else self._refusal
         if refusal is not None:
             return refusal
+        self._opening = False
         self._session.accept()
         if self.live_recheck:
             self._session.keep_alive_interval = self.live_recheck
@@ -214,13 +248,28 @@ class WebSocketView(GripView):
             self.response["Sec-WebSocket-Protocol"] = self.subprotocol
         return None
 
+    def _choose_subprotocol(self) -> Course[str | None]:
+        header = self.request.META.get("HTTP_SEC_WEBSOCKET_PROTOCOL", "")
+        offered = [name.strip() for name in header.split(",")]
+        chosen: str | None = yield self.get_subprotocol, (offered,)
+        if chosen is not None and chosen not in offered:
+            raise ValueError(f"get_subprotocol() of {type(self).__name__} chose {chosen!r}, which was not offered.")
+        return chosen
+
+    def _subscribe(self) -> Course[None]:
+        channels = yield from self.find_channels()
+        self._session.subscribe(self.connection)
+        for channel in channels:
+            self.subscribe(channel.name, channel.filters)
+        self._session.send_control(build_set_meta("user", self.connection))
+
     def _receive(self) -> Course[None]:
         session = self._session
-        if session.is_tick():
+        if session.is_tick() and not self._closed:
             yield from self._run_hook(self.on_refresh)
         while session.unread and not self._closed:
             try:
-                message = self._codec.receive(session)
+                message = self._codec.receive(session, self.max_message_size)
             except MessageRefused as refused:
                 self.close(refused.code, refused.reason)
             else:
@@ -229,22 +278,35 @@ class WebSocketView(GripView):
         session.discard_unread()
         if session.can_recv():
             session.recv()
-            self._closed = True
-            yield from self._run_hook(self.on_close, session.close_code, session.close_reason)
+            yield from self._end()
+
+    def _end(self) -> Course[None]:
+        is_over = self._memory.phase == CLOSED
+        self._closed = True
+        self._memory.phase = CLOSED
+        if not is_over:
+            yield from self._run_hook(self.on_close, self._session.close_code, self._session.close_reason)
 
     def _run_hook(self, hook: Callable[..., Any], *arguments: Any) -> Course[Any]:
         try:
-            result = yield self.hook(hook, *arguments)
+            return (yield from self.call_hook(hook, *arguments))
         except Exception as error:  # noqa: BLE001 - on_error decides, and by default raises it again
-            return (yield self.on_error, (error,))
+            return (yield from self._ask_on_error(error))
+
+    def _ask_on_error(self, error: Exception) -> Course[Any]:
+        self.state = self._memory.restore()
+        result = yield from self.call_hook(self.on_error, error)
+        if self._opening and result is None and self._refusal is None and not self._closed:
+            # Half an on_open is no acceptance: what on_error has not said is that the client may come in.
+            raise error
         return result
 
-    def after_hook(self, result: Any) -> Any:
+    def after_hook(self, function: Callable[..., Any], result: Any) -> None:
         """Refuse what no hook may return, and keep the state; both undo the hook's transaction."""
-        if result is not None and not (self._session.is_opening() and isinstance(result, HttpResponseBase)):
+        if result is not None and not (self._opening and isinstance(result, HttpResponseBase)):
+            getattr(result, "close", lambda: None)()
             raise TypeError(
-                f"A hook of {type(self).__name__} returned {type(result).__name__}: on_open may return a response, "
-                "the others return nothing. To answer the client, call self.send()."
+                f"{type(self).__name__}.{function.__name__} returned {type(result).__name__}: on_open may return a "
+                "response, the others return nothing. To answer the client, call self.send()."
             )
-        self._memory.save(Memory(self.connection, self.subprotocol, self.state))
-        return result
+        self._memory.keep(self.state)
