@@ -71,15 +71,17 @@ def snippets(page: str, language: str = "python") -> list[Snippet]:
     return found
 
 
-def run_page(page: str) -> ModuleType:
-    """Execute what a page has to run, in a module of its own. Where it says ``urlpatterns``, it is a URLconf."""
+def run_page(page: str, *, first: int | None = None) -> ModuleType:
+    """Execute what a page has to run, in a module of its own. Where it says ``urlpatterns``, it is a URLconf.
+
+    first: only so many snippets.
+    """
     module = ModuleType("page_" + re.sub(r"\W", "_", page.removesuffix(".md")))
     module.__file__ = str(PAGES[page])
     # As in a project: classes are found again by the name of their module.
     sys.modules[module.__name__] = module
-    for snippet in snippets(page):
-        if snippet.how == "run":
-            exec(snippet.compile(), module.__dict__)  # type: ignore[arg-type]
+    for snippet in [snippet for snippet in snippets(page) if snippet.how == "run"][:first]:
+        exec(snippet.compile(), module.__dict__)  # type: ignore[arg-type]
     return module
 
 
