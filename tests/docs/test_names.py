@@ -125,17 +125,17 @@ def test_the_attributes_of_a_view_are_all_told(page: str) -> None:
         for cls in view.__mro__
         if cls.__module__.startswith("django_grip.")
         for name in get_annotations(cls)
-        if name in vars(cls) and not name.startswith("_") and name not in _INNER
+        if name in vars(cls) and not name.startswith("_") and not _is_inner(cls, name)
     } - _NO_USE.get(page, set())
 
 
 # A long-poll is asked again in any case.
 _NO_USE = {"long-poll.md": {"live_recheck"}}
 
-# Attributes that are not for the project to set.
-_INNER = {"own_hooks", "hook_names", "allowed_methods"} | {
-    name for cls in (WebSocketView, StreamView, LongPollView) for name in dir(cls) if name.startswith("class_")
-}
+
+def _is_inner(cls: type, name: str) -> bool:
+    """Whether an attribute is not for a project to set."""
+    return "ClassVar" in str(get_annotations(cls)[name])
 
 
 @pytest.mark.parametrize("page", VIEWS)
