@@ -10,7 +10,7 @@ import pubcontrol
 
 from ..exceptions import ItemError
 from ..protocol.items import export_item
-from .lifecycle import on_fork
+from .lifecycle import notice_fork, on_fork
 from .publication import Publication
 
 __all__ = ["Parcel", "new_id", "pack"]
@@ -63,6 +63,8 @@ def pack(channel: str, item: pubcontrol.Item) -> Parcel:
     channel's chain stays as it is (GRIP.md, 6). An id that was given stays.
     Raises: ItemError, ChannelNameError.
     """
+    # Before an id is made: two children of one parent would make the same.
+    notice_fork()
     exported = export_item(channel, item)
     if "id" not in exported and "prev-id" not in exported:
         exported["id"] = new_id()

@@ -203,15 +203,17 @@ def test_a_fork_that_python_was_not_told_of_is_noticed(server: ControlServer) ->
     script = """
 import ctypes
 publish("before").result(10)
-pid = ctypes.PyDLL(None).fork()
-if pid == 0:
-    publish("child", forced=True)
-    publisher.flush(10)
-    os._exit(0)
-assert os.waitpid(pid, 0)[1] == 0
+for child in range(2):
+    pid = ctypes.PyDLL(None).fork()
+    if pid == 0:
+        publish(f"child {child}", forced=True)
+        publisher.flush(10)
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
 """
     assert run(script, server.url) == ""
-    assert server.contents() == ["before", "child"]
+    # With one id for both, the second child's would be taken for a repeat.
+    assert (server.contents(), server.repeats) == (["before", "child 0", "child 1"], 0)
 
 
 def test_ids_of_a_child_are_its_own(server: ControlServer) -> None:
