@@ -214,6 +214,9 @@ class StreamView(GripView):
         query = self.request.META.get("QUERY_STRING", "")
         if self.live_recheck and "link:next" in features:
             instruct.set_next_link(build_link(self.request, query=query), self.live_recheck)
+            # Pushpin puts the fetch off each time that all of a stream's channels were published to (activeChannels in
+            # its httpsession.cpp), so a busy stream would never be asked for again. To this one nobody publishes.
+            instruct.add_channel(_SILENT_CHANNEL)
         if "on_close" not in self._own_hooks():
             return
         if "link:gone" in features:
