@@ -10,7 +10,7 @@ READY = $(VENV)/.ready
 LINTED = django_grip tests examples benchmarks stubs setup.py
 
 .DEFAULT_GOAL = help
-.PHONY: help test lint format docs test-matrix bench demo clean
+.PHONY: help test lint format docs test-matrix bench demo demo-functions clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,8 +39,11 @@ test-matrix: $(READY) ## the tests on every Python and Django that is supported 
 bench: $(READY) ## the benchmarks, side by side with the predecessors
 	$(BIN)/python -m benchmarks
 
-demo: $(READY) ## run the function-view example behind Pushpin and say what to try
-	$(BIN)/python examples/function_views/demo.py
+demo: $(READY) ## run the class-view example behind Pushpin and say what to try
+	$(BIN)/python examples/demo.py class_views
+
+demo-functions: $(READY) ## the same for the function-view example
+	$(BIN)/python examples/demo.py function_views
 
 clean: ## remove what these commands have made
 	rm -rf $(VENV) .venv-* .tox build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis django_grip.egg-info

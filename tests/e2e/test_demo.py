@@ -19,7 +19,7 @@ from .processes import RigProcess
 from .servers import ROOT
 from .waiting import wait_until
 
-DEMO = [sys.executable, str(ROOT / "examples" / "function_views" / "demo.py")]
+DEMO = [sys.executable, str(ROOT / "examples" / "demo.py"), "function_views"]
 
 
 @contextmanager

@@ -1,0 +1,114 @@
+"""A chat room, a ticker, a log, a shared document and an assistant: five views, subclassed where they are routed."""
+
+from __future__ import annotations
+
+import assistant
+import store
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import path
+from django.views.decorators.csrf import ensure_csrf_cookie
+
+from django_grip import Event
+from django_grip.views import EventStreamView, LongPollView, StreamView, WebSocketView
+
+
+class Room(WebSocketView):
+    """A chat room. What a client is called lives in its connection's state."""
+
+    channels = ["room:{room}"]
+    encoding = "json"
+
+    def on_open(self):
+        nick = self.request.GET.get("nick", "").strip()[:20]
+        if not nick:
+            return self.reject(400, "Say who you are: ?nick=…")
+        self.state["nick"] = nick
+        news = {"text": nick + " has joined", "people": store.enter(self.kwargs["room"], self.connection, nick)}
+        self.publish(news)
+        self.send(news)  # who is just connecting is not subscribed yet
+
+    def on_message(self, message):
+        text = message.get("text") if isinstance(message, dict) else None
+        if isinstance(text, str) and text.strip():
+            self.publish({"nick": self.state["nick"], "text": text.strip()[:500]})
+
+    def on_close(self, code, reason):
+        people = store.leave(self.kwargs["room"], self.connection)
+        self.publish({"text": self.state["nick"] + " has left", "people": people})
+
+
+class Ticker(EventStreamView):
+    """A price that ``manage.py tick`` changes every second."""
+
+    channels = ["ticker"]
+    keep_alive = 20
+
+    def on_open(self):
+        return [Event({"price": store.price()}, event="price")]
+
+
+class Log(StreamView):
+    """A text that everybody adds lines to: a GET reads on, a POST adds a line."""
+
+    channels = ["log"]
+    keep_alive = 20
+
+    def on_open(self):
+        return "".join(store.lines())
+
+    def on_message(self, message):
+        line = message.strip()[:200] + "\n"
+        store.add_line(line)
+        self.publish(line)
+
+
+class Document(LongPollView):
+    """A text that everybody edits. Who has the present version waits for the next one."""
+
+    channels = ["document:{name}"]
+    timeout = 25
+
+    def get_etag(self):
+        return store.read_document(self.kwargs["name"])["version"]
+
+    def get_payload(self):
+        return store.read_document(self.kwargs["name"])
+
+
+def save_document(request: HttpRequest, name: str) -> HttpResponse:
+    store.write_document(name, request.POST["text"][:10_000])
+    Document.changed(name=name)
+    return HttpResponse(status=204)
+
+
+class Assistant(WebSocketView):
+    """Streams an answer, word by word, from a thread that outlives the request. ``{"stop": true}`` ends it."""
+
+    encoding = "json"
+
+    def on_message(self, message):
+        question = message.get("ask") if isinstance(message, dict) else None
+        if isinstance(question, str) and question.strip():
+            assistant.start(self.connection, question.strip()[:200])
+        else:
+            assistant.stop(self.connection)
+
+    def on_close(self, code, reason):
+        assistant.stop(self.connection)
+
+
+@ensure_csrf_cookie
+def index(request: HttpRequest) -> HttpResponse:
+    return render(request, "index.html")
+
+
+urlpatterns = [
+    path("", index),
+    path("rooms/<room>/", Room.as_view()),
+    path("ticker/", Ticker.as_view()),
+    path("log/", Log.as_view()),
+    path("documents/<name>/", Document.as_view()),
+    path("documents/<name>/save/", save_document),
+    path("assistant/", Assistant.as_view()),
+]
