@@ -30,6 +30,9 @@ logger = logging.getLogger("django_grip")
 # A stream may last for days; a next link is renewed with every fetch, a gone link is not.
 _GONE_MAX_AGE = 7 * 86_400
 
+# Every stream that is asked for again is on it.
+_SILENT_CHANNEL = "grip:silent"
+
 _FORM, _MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 
 
