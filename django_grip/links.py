@@ -7,6 +7,7 @@ fetch between all clients whose links have the same path. So a link carries its 
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -22,7 +23,7 @@ from django.utils.http import escape_leading_slashes
 from .conf import derive_keys
 from .exceptions import InstructError, LinkError
 from .protocol.links import LINK_MARK, Link, build_link_token, parse_link_token
-from .refusals import refuse, stand_in
+from .refusals import refuse, show_path, stand_in
 from .users import aload_user, claim_user, is_user_unchanged, load_user, set_user
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from .request import GripHttpRequest
 
 __all__ = ["LINK_MARK", "abuild_link", "answer_link", "aopen_link", "build_link", "open_link"]
+
+logger = logging.getLogger("django_grip")
 
 # A link must outlive the wait for the next fetch (Pushpin's default: 120 s) and an outage of the application.
 MAX_AGE = 3600
@@ -162,6 +165,9 @@ def answer_link(request: GripHttpRequest, response: HttpResponseBase) -> HttpRes
     if request.grip.link is None or request.grip.link.kind != "next" or not refused:
         return response
     request.grip.instruct = None
+    logger.info(
+        "The stream at %s is ended: its next link was answered with %d.", show_path(request), response.status_code
+    )
     return stand_in(_end_stream(), response)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from io import BytesIO
 from typing import Any
+from urllib.parse import unquote, unquote_to_bytes
 
 from asgiref.sync import async_to_sync, iscoroutinefunction
 from django.test.client import AsyncClientHandler, ClientHandler, FakePayload
@@ -47,20 +49,21 @@ class Site:
     def request(
         self, method: str, path: str, *, body: bytes = b"", query: str = "", headers: Headers = ()
     ) -> Any:  # a response, with Django's own request on it
-        """Send one request through a handler of its own, made of the settings as they are now."""
+        """Send one request through a handler of its own, made of the settings as they are now. path: as in a URL."""
         pairs = [(name, _to_bytes(value)) for name, value in getattr(headers, "items", lambda: headers)()]
         pairs = [("Host", b"testserver"), *pairs] if "host" not in {name.lower() for name, _ in pairs} else pairs
         if body:
             pairs.append(("Content-Length", str(len(body)).encode()))
-        if self.is_async:
-            return self._call_asgi(method, path, body, query, pairs)
-        return self._call_wsgi(method, path, body, query, pairs)
+        call = self._call_asgi if self.is_async else self._call_wsgi
+        response = call(method, path, body, query, pairs)
+        response.json = lambda: json.loads(response.content)
+        return response
 
     def _call_wsgi(self, method: str, path: str, body: bytes, query: str, headers: list[tuple[str, bytes]]) -> Any:
         environ: dict[str, Any] = {
             "REQUEST_METHOD": method,
             "SCRIPT_NAME": self.script_name,
-            "PATH_INFO": path.removeprefix(self.script_name).encode().decode("latin-1"),
+            "PATH_INFO": unquote_to_bytes(path.removeprefix(self.script_name)).decode("latin-1"),
             "QUERY_STRING": query,
             "RAW_URI": f"{path}?{query}",
             "SERVER_NAME": "testserver",
@@ -84,7 +87,8 @@ class Site:
             "type": "http",
             "method": method,
             "root_path": self.script_name,
-            "path": path,
+            "path": unquote(path),
+            "raw_path": path.encode(),
             "query_string": query.encode("latin-1"),
             "scheme": self.scheme,
             "server": ("testserver", 80),
