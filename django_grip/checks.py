@@ -41,7 +41,7 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
 def _unknown_settings() -> Iterator[CheckMessage]:
     for name in conf.setting_names():
         if name not in conf.KNOWN_SETTINGS:
-            near = difflib.get_close_matches(name, conf.KNOWN_SETTINGS, n=1)
+            near = difflib.get_close_matches(name, conf.KNOWN_SETTINGS, n=1, cutoff=0.8)
             hint = f"Did you mean {near[0]}?" if near else "docs/settings.md lists the settings."
             yield Warning(f"{name} is not a setting of django-grip.", hint=hint, id="grip.W001")
     for setting, name in conf.unknown_entries():
