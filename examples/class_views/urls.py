@@ -25,8 +25,9 @@ class Room(WebSocketView):
             return self.reject(400, "Say who you are: ?nick=…")
         self.state["nick"] = nick
         news = {"text": nick + " has joined", "people": store.enter(self.kwargs["room"], self.connection, nick)}
-        self.publish(news)
-        self.send(news)  # who is just connecting is not subscribed yet
+        # Who is just connecting may be subscribed too late for it, or just in time.
+        self.publish(news, exclude_self=True)
+        self.send(news)
 
     def on_message(self, message):
         text = message.get("text") if isinstance(message, dict) else None

@@ -113,6 +113,11 @@ class Site:
         # zurl's way back to Pushpin is the last to be there.
         self._wait_through()
 
+    def restart_proxy(self) -> None:
+        """Stop Pushpin and start it again on the same ports; the clients lose their connections."""
+        self.pushpin.restart()
+        self._wait_through()
+
     def is_alive(self) -> bool:
         return self.pushpin.is_alive() and self.app.is_alive()
 
@@ -141,7 +146,8 @@ class SitePool:
         self._sites: OrderedDict[str, Site] = OrderedDict()
 
     def get(self, server: str, options: Mapping[str, Any]) -> Site:
-        key = json.dumps([server, options], sort_keys=True)
+        # A Project is told by its repr.
+        key = json.dumps([server, options], sort_keys=True, default=repr)
         site = self._sites.pop(key, None)
         if site is not None and not site.is_alive():
             site.close()
