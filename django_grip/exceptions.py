@@ -31,10 +31,7 @@ GripError
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from .publishing.publication import ProxyResult
+from typing import NamedTuple
 
 __all__ = [
     "ChannelNameError",
@@ -55,6 +52,7 @@ __all__ = [
     "ProtocolError",
     "ProxyFailure",
     "ProxyRefused",
+    "ProxyResult",
     "PublishError",
     "PublishTimeout",
     "PublisherClosed",
@@ -139,6 +137,14 @@ class StateTooLarge(UsageError):
 
 class ConnectionClosed(UsageError):
     """A message was to be sent to a WebSocket that is closed."""
+
+
+class ProxyResult(NamedTuple):
+    """How one proxy took an item. `error` is None when it did; `attempts` counts the requests made for it."""
+
+    url: str
+    error: PublishError | None
+    attempts: int
 
 
 # A ValueError too, because that is what pubcontrol raises when a blocking publish fails.

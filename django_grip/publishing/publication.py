@@ -10,23 +10,14 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Generator, Iterable
-from typing import NamedTuple
 
-from ..exceptions import NotCommitted, PublishError
+from ..exceptions import NotCommitted, ProxyResult, PublishError
 from .callbacks import call_later
 from .lifecycle import on_fork
 
 __all__ = ["ProxyResult", "Publication", "forsake", "settle"]
 
 _HELD = -1
-
-
-class ProxyResult(NamedTuple):
-    """How one proxy took an item. `error` is None when it did; `attempts` counts the requests made for it."""
-
-    url: str
-    error: PublishError | None
-    attempts: int
 
 
 class _LoopWaiter:

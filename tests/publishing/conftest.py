@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,10 +20,10 @@ from .servers import Behaviour, ControlServer, accept
 
 # Items have time enough, whatever else the machine does; pauses are short.
 PATIENT = Policy(timeout=60, backoff=0.01, backoff_limit=0.05, report_interval=0)
-# Items fail soon, for tests in which they have to.
-HASTY = Policy(
-    timeout=0.3, attempt_timeout=0.2, connect_timeout=0.2, backoff=0.01, backoff_limit=0.05, report_interval=0
-)
+# Items fail soon, for tests in which they have to. One request has time enough.
+HASTY = Policy(timeout=0.3, backoff=0.01, backoff_limit=0.05, report_interval=0)
+# For proxies that do not answer at all.
+IMPATIENT = replace(HASTY, attempt_timeout=0.2)
 
 MakeServer = Callable[..., ControlServer]
 MakePublisher = Callable[..., Publisher]

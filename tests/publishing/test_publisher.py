@@ -23,7 +23,18 @@ from django_grip.protocol.formats import HttpStreamFormat
 from django_grip.protocol.items import Item
 from django_grip.publishing import Policy, Publication, Publisher
 
-from .conftest import HASTY, PATIENT, MakePublisher, MakeServer, events, lost, parcel, wait_accepted, wait_failing
+from .conftest import (
+    HASTY,
+    IMPATIENT,
+    PATIENT,
+    MakePublisher,
+    MakeServer,
+    events,
+    lost,
+    parcel,
+    wait_accepted,
+    wait_failing,
+)
 from .servers import (
     PATIENCE,
     Behaviour,
@@ -392,7 +403,7 @@ def test_trouble_that_stays_is_a_failure_that_is_told(
     background: bool,
 ) -> None:
     server = make_server(trouble)
-    publisher = make_publisher(server, policy=HASTY, background=background)
+    publisher = make_publisher(server, policy=IMPATIENT if trouble is hang else HASTY, background=background)
     error = submit(publisher).exception(PATIENCE)
     assert error is not None
     [result] = error.results

@@ -18,7 +18,7 @@ from django_grip.publishing.tnetstring import encode_tnetstring
 from django_grip.publishing.zmq_transport import ZmqTransport
 from tests.e2e.pushpin import Pushpin
 
-from .conftest import HASTY, MakePublisher, parcel
+from .conftest import IMPATIENT, MakePublisher, parcel
 from .servers import PATIENCE
 from .test_pushpin import Subscriber, channel, run_pushpin
 
@@ -73,7 +73,7 @@ def test_where_to_publish_may_be_known(pushpin: Pushpin, make_publisher: MakePub
 @pytest.mark.parametrize("known", [True, False], ids=["push port", "command port"])
 def test_a_proxy_that_is_not_there_is_a_failure(make_publisher: MakePublisher, dead_port: int, known: bool) -> None:
     url = f"tcp://127.0.0.1:{dead_port}"
-    publisher = make_publisher(ZmqTransport(None if known else url, push_url=url if known else None), policy=HASTY)
+    publisher = make_publisher(ZmqTransport(None if known else url, push_url=url if known else None), policy=IMPATIENT)
     error = publisher.submit(parcel(publisher)).exception(PATIENCE)
     assert error is not None
     assert isinstance(error.results[0].error, PublishTimeout)
