@@ -1,29 +1,28 @@
-"""A small HTTP/1.1 client: one connection, kept alive, every wait bounded by a deadline.
+"""A connection to a control port: HTTP by the standard library, kept alive, every wait bounded by one deadline.
 
-`http.client` costs three times the CPU of a publish, and bounds each read but not their sum: a server that drips would
-hold it for ever.
+`http.client` bounds each read but not their sum: a server that drips would hold it for ever. So it reads its answers
+here from a socket that knows the deadline.
 """
 
 from __future__ import annotations
 
 import contextlib
-import re
+import http.client
+import io
 import select
 import socket
 import ssl
 import time
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from .endpoint import Endpoint
 from .outcome import Turned, Unreached
 
 __all__ = ["HttpConnection", "Response"]
 
-_HEAD_LIMIT = 65_536
 _BODY_LIMIT = 1_048_576
 _ADDRESS_LIFETIME = 10.0
 _Address = tuple[int, Any]
-_STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: |$)")
 
 
 class Response(NamedTuple):
@@ -34,63 +33,26 @@ class Response(NamedTuple):
     body: bytes
 
 
-class _Cut(Exception):
-    """The connection ended. `early`: before a byte of the answer had come."""
-
-    def __init__(self, *, early: bool) -> None:
-        super().__init__()
-        self.early = early
-
-
-class _Nonsense(Exception):
-    """What came is not HTTP."""
-
-
-class _Reader:
-    """Reads an answer off a socket, up to a deadline on the monotonic clock."""
+class _Answers(io.RawIOBase):
+    """What a socket sends, up to a deadline on the monotonic clock; `begun` once a byte of it has come."""
 
     def __init__(self, sock: socket.socket, deadline: float) -> None:
         self._sock = sock
         self._deadline = deadline
-        self._buffer = b""
-        self._begun = False
+        self.begun = False
 
-    @property
-    def is_clean(self) -> bool:
-        """Whether nothing was read beyond the answer."""
-        return not self._buffer
+    def readable(self) -> bool:
+        return True
 
-    def _more(self) -> None:
+    def readinto(self, buffer: Any) -> int:
         self._sock.settimeout(_left(self._deadline))
-        try:
-            data = self._sock.recv(65_536)
-        except ConnectionError as error:
-            raise _Cut(early=not self._begun) from error
-        if not data:
-            raise _Cut(early=not self._begun)
-        self._begun = True
-        self._buffer += data
+        count = self._sock.recv_into(buffer)
+        self.begun = self.begun or count > 0
+        return count
 
-    def until(self, mark: bytes, limit: int = _HEAD_LIMIT) -> bytes:
-        """What stands before `mark`, which is taken too."""
-        while (at := self._buffer.find(mark)) < 0:
-            if len(self._buffer) > limit:
-                raise _Nonsense
-            self._more()
-        found, self._buffer = self._buffer[:at], self._buffer[at + len(mark) :]
-        return found
-
-    def exactly(self, size: int) -> bytes:
-        while len(self._buffer) < size:
-            self._more()
-        found, self._buffer = self._buffer[:size], self._buffer[size:]
-        return found
-
-    def rest(self) -> bytes:
-        with contextlib.suppress(_Cut):
-            while len(self._buffer) < _BODY_LIMIT:
-                self._more()
-        return self._buffer[:_BODY_LIMIT]
+    def makefile(self, mode: str) -> io.BufferedReader:
+        """What `http.client.HTTPResponse` asks a socket for."""
+        return io.BufferedReader(self)
 
 
 class HttpConnection:
@@ -142,21 +104,23 @@ class HttpConnection:
 
     def _exchange(self, sock: socket.socket, data: bytes, deadline: float, *, may_be_stale: bool = False) -> Response:
         keep = False
+        answers = _Answers(sock, deadline)
         try:
             _send(sock, data, deadline)
-            response, keep = _read_response(_Reader(sock, deadline))
+            response, keep = _read_response(answers)
             return response
-        except _Cut as cut:
-            if cut.early and may_be_stale:
-                raise _Stale from cut
-            when = "without an answer" if cut.early else "in mid-answer"
-            raise Unreached(f"the connection was closed {when}", uncertain=True) from cut
+        except (ConnectionError, http.client.IncompleteRead) as error:
+            # RemoteDisconnected, an end where an answer should begin, is a ConnectionError too.
+            if not answers.begun and may_be_stale:
+                raise _Stale from error
+            when = "in mid-answer" if answers.begun else "without an answer"
+            raise Unreached(f"the connection was closed {when}", uncertain=True) from error
+        except http.client.HTTPException as error:
+            raise Unreached("the answer is not HTTP", uncertain=True) from error
         except TimeoutError as error:
             raise Unreached("no answer in time", uncertain=True) from error
         except OSError as error:
             raise Unreached(f"the connection broke: {describe(error)}", uncertain=True) from error
-        except _Nonsense:
-            raise Unreached("the answer is not HTTP", uncertain=True) from None
         finally:
             if keep:
                 self._kept = sock
@@ -249,64 +213,15 @@ def _send(sock: socket.socket, data: bytes, deadline: float) -> None:
         sock.sendall(data)
 
 
-def _read_response(reader: _Reader) -> tuple[Response, bool]:
-    """Read one answer. With it: whether the connection can be used again."""
-    status = 100
-    while status < 200:
-        status, persistent, headers = _parse_head(reader.until(b"\r\n\r\n"))
-    connection = headers.get("connection", "").lower()
-    keep = "close" not in connection and (persistent or "keep-alive" in connection)
-    body, framed = _read_body(reader, status, headers)
-    return Response(status, headers, body), keep and framed and reader.is_clean
-
-
-def _parse_head(head: bytes) -> tuple[int, bool, dict[str, str]]:
-    """Status, whether the connection is kept by default, and headers."""
-    first, *lines = head.decode("latin-1").split("\r\n")
-    match = _STATUS_LINE.match(first)
-    if match is None:
-        raise _Nonsense
-    headers = {}
-    for line in lines:
-        name, colon, value = line.partition(":")
-        if not colon:
-            raise _Nonsense
-        headers[name.strip().lower()] = value.strip()
-    return int(match[2]), match[1] == "1", headers
-
-
-def _read_body(reader: _Reader, status: int, headers: dict[str, str]) -> tuple[bytes, bool]:
-    """Read the body, at most `_BODY_LIMIT` bytes of it. With it: whether it had an end of its own, and all was read."""
-    if status in (204, 304):
-        return b"", True
-    if "chunked" in headers.get("transfer-encoding", "").lower():
-        return _read_chunks(reader)
-    length = headers.get("content-length")
-    if length is None:
-        return reader.rest(), False
-    if not (length.isascii() and length.isdigit()):
-        raise _Nonsense
-    size = int(length)
-    return reader.exactly(min(size, _BODY_LIMIT)), size <= _BODY_LIMIT
-
-
-def _read_chunks(reader: _Reader) -> tuple[bytes, bool]:
-    body = bytearray()
-    while True:
-        head = reader.until(b"\r\n").split(b";")[0].strip()
-        if not re.fullmatch(rb"[0-9A-Fa-f]{1,8}", head):
-            raise _Nonsense
-        size = int(head, 16)
-        if size == 0:
-            break
-        if len(body) + size > _BODY_LIMIT:
-            return bytes(body), False
-        body += reader.exactly(size)
-        if reader.exactly(2) != b"\r\n":
-            raise _Nonsense
-    while reader.until(b"\r\n"):
-        pass  # trailers
-    return bytes(body), True
+def _read_response(answers: _Answers) -> tuple[Response, bool]:
+    """Read one answer, of its body at most `_BODY_LIMIT` bytes. With it: whether the connection can be used again."""
+    with contextlib.closing(http.client.HTTPResponse(cast(Any, answers), method="POST")) as response:
+        response.begin()
+        body = response.read(_BODY_LIMIT)
+        # What is not read to its end stands in the way of the next answer.
+        keep = response.isclosed() and not response.will_close
+        headers = {name.lower(): value for name, value in response.getheaders()}
+        return Response(response.status, headers, body), keep
 
 
 def _default_tls() -> ssl.SSLContext:

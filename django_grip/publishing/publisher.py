@@ -24,6 +24,7 @@ __all__ = ["Callback", "Publisher"]
 Callback = Callable[[bool, "str | None"], object]
 
 _POLL = 0.05
+_FOREVER = 31_536_000.0
 _publishers: weakref.WeakSet[Publisher] = weakref.WeakSet()
 
 
@@ -137,11 +138,14 @@ class Publisher:
     def flush(self, timeout: float | None = None) -> bool:
         """Wait until what was submitted so far is settled, and its callbacks have returned.
 
-        timeout: seconds; None waits as long as items are tried. False when time ran out.
+        timeout: seconds; None waits as long as items are tried, and then as long again for callbacks. False when time
+        ran out.
         """
-        limit = self.policy.timeout + self.policy.attempt_timeout + 1 if timeout is None else timeout
-        end = time.monotonic() + limit
-        return self._flush(self._lanes, limit) and callbacks_done(max(0.0, end - time.monotonic()))
+        if timeout is None:
+            # Every item is settled some time.
+            return self._flush(self._lanes, _FOREVER) and callbacks_done(self.policy.timeout)
+        end = time.monotonic() + timeout
+        return self._flush(self._lanes, timeout) and callbacks_done(max(0.0, end - time.monotonic()))
 
     def close(self, timeout: float = 0.0, *, why: str = "the publisher was closed") -> int:
         """Send what is queued, take nothing more in, and give up what is not sent in time. How many items that is.
