@@ -39,12 +39,15 @@ class _Answers(io.RawIOBase):
     def __init__(self, sock: socket.socket, deadline: float) -> None:
         self._sock = sock
         self._deadline = deadline
-        self.begun = False
+        self._reader = _Reader(self)
+        self.begun = self.ended = False
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
+        if self.ended:
+            return 0
         self._sock.settimeout(_left(self._deadline))
         count = self._sock.recv_into(buffer)
         self.begun = self.begun or count > 0
@@ -52,7 +55,17 @@ class _Answers(io.RawIOBase):
 
     def makefile(self, mode: str) -> io.BufferedReader:
         """What `http.client.HTTPResponse` asks a socket for."""
-        return io.BufferedReader(self)
+        return self._reader
+
+    def has_more(self) -> bool:
+        """Whether bytes were read that belong to no answer. Nothing is read any more."""
+        self.ended = True
+        return bool(self._reader.peek(1))
+
+
+class _Reader(io.BufferedReader):
+    def close(self) -> None:
+        """Stay open when `HTTPResponse` has its answer: what else came is to be looked at."""
 
 
 class HttpConnection:
@@ -214,14 +227,20 @@ def _send(sock: socket.socket, data: bytes, deadline: float) -> None:
 
 
 def _read_response(answers: _Answers) -> tuple[Response, bool]:
-    """Read one answer, of its body at most `_BODY_LIMIT` bytes. With it: whether the connection can be used again."""
-    with contextlib.closing(http.client.HTTPResponse(cast(Any, answers), method="POST")) as response:
-        response.begin()
-        body = response.read(_BODY_LIMIT)
-        # What is not read to its end stands in the way of the next answer.
-        keep = response.isclosed() and not response.will_close
-        headers = {name.lower(): value for name, value in response.getheaders()}
-        return Response(response.status, headers, body), keep
+    """Read one answer, of its body at most `_BODY_LIMIT` bytes. With it: whether the connection can be used again.
+
+    `http.client` lets much pass for an answer that was cut off; what could be one is none here.
+    """
+    response = http.client.HTTPResponse(cast(Any, answers), method="POST")
+    response.begin()
+    if response.headers.defects:
+        raise http.client.HTTPException("a header line is none")
+    body = response.read(_BODY_LIMIT)
+    if response.length and len(body) < _BODY_LIMIT:
+        raise http.client.IncompleteRead(body, response.length)
+    keep = response.isclosed() and not response.will_close and not answers.has_more()
+    headers = {name.lower(): value for name, value in response.getheaders()}
+    return Response(response.status, headers, body), keep
 
 
 def _default_tls() -> ssl.SSLContext:
