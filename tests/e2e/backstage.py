@@ -28,6 +28,12 @@ class Backstage:
         """Wait until the journal has each of these at least once."""
         wait_until(lambda: all(note in self.notes() for note in wanted), f"the views of {self.name} noted {wanted!r}")
 
+    def wait_any(self, first: Any) -> None:
+        """Wait until the journal has a note that begins with this."""
+        wait_until(
+            lambda: any(note[0] == first for note in self.notes()), f"the views of {self.name} noted any {first!r}"
+        )
+
     def wait_count(self, note: Any, count: int) -> None:
         """Wait until the journal has a note so often, or oftener."""
         wait_until(lambda: self.notes().count(note) >= count, f"the views of {self.name} noted {count} times {note!r}")

@@ -67,3 +67,14 @@ def logged_in(site: Site, name: str, *permissions: str) -> Iterator[httpx.Client
 def cookie_header(client: httpx.Client) -> dict[str, str]:
     """The client's cookies, for a WebSocket of the same browser."""
     return {"Cookie": "; ".join(f"{cookie.name}={cookie.value}" for cookie in client.cookies.jar)}
+
+
+def open_as(site: Site, path: str, client: httpx.Client, **options: Any) -> ClientConnection:
+    """Open a WebSocket from the same browser."""
+    return site.ws(path, additional_headers=cookie_header(client), **options)
+
+
+def change(site: Site, name: str, what: str) -> None:
+    """Change a user's account as an administrator would: the ``password``, ``deactivate`` it, clear ``permissions``."""
+    with browser(site) as admin:
+        admin.post(f"/views/change/{name}/", params={"what": what}).raise_for_status()

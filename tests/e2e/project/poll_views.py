@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from django.conf import settings
@@ -18,6 +19,13 @@ from . import gates, journal
 
 def _file(name: str) -> Any:
     return settings.DIRECTORY / f"document-{name}"
+
+
+def _store(name: str, text: str) -> None:
+    # At once: who reads meanwhile gets the one or the other.
+    new = settings.DIRECTORY / f"new-{uuid.uuid4().hex}"
+    new.write_text(text)
+    new.replace(_file(name))
 
 
 def _read(name: str) -> str:
@@ -62,7 +70,7 @@ class SlowDocument(PatientDocument):
     def get_channels(self) -> Any:
         name = self.kwargs["name"]
         if not self.request.grip.is_replay:
-            journal.append(name, "has read the ETag")
+            journal.append(name, ["has read the ETag"])
             gates.pass_through(name)
         return super().get_channels()
 
@@ -87,7 +95,7 @@ class MemberDocument(LoginRequiredMixin, PatientDocument):
 @csrf_exempt
 def write(request: HttpRequest, name: str) -> HttpResponse:
     """POST: a new text, which waiting readers are told of by ``?by=``."""
-    _file(name).write_text(request.POST["text"])
+    _store(name, request.POST["text"])
     by = request.GET.get("by", "changed")
     if by == "changed":
         Document.changed(name=name, options={"blocking": True})
@@ -99,7 +107,7 @@ def write(request: HttpRequest, name: str) -> HttpResponse:
 @csrf_exempt
 async def async_write(request: HttpRequest, name: str) -> HttpResponse:
     """The same with `achanged`."""
-    _file(name).write_text(request.POST["text"])
+    _store(name, request.POST["text"])
     await AsyncDocument.achanged(name=name)
     return HttpResponse("written\n")
 

@@ -89,9 +89,9 @@ class Rechecked(StreamView):
     def get_channels(self) -> Any:
         name, link = self.kwargs["name"], self.request.grip.link
         if link and "gate" in self.request.GET:
-            journal.append(name, "at the gate")
+            journal.append(name, ["at the gate"])
             gates.pass_through(name)
-        journal.append(name, link.kind if link else "open")
+        journal.append(name, [link.kind if link else "open"])
         return super().get_channels()
 
     def on_open(self) -> str:
@@ -109,7 +109,16 @@ class EditorFeed(PermissionRequiredMixin, Rechecked):
     raise_exception = True
 
 
-class Ticker(EventStreamView):
+class Noted:
+    """Notes, beside the events, whenever a stream is opened or asked for again."""
+
+    def get_channels(self) -> Any:
+        link = self.request.grip.link
+        journal.append(f"fetches-{self.kwargs['name']}", [link.kind if link else "open"])
+        return self.fill_channels(self.kwargs)
+
+
+class Ticker(Noted, EventStreamView):
     """Events with ids; what a client missed is in the journal, unless that begins later."""
 
     channels = ["ticker:{name}"]
@@ -125,7 +134,7 @@ class Ticker(EventStreamView):
         return [Event(**entry) for entry in journal.entries(self.kwargs["name"]) if int(entry["id"]) > int(last_id)]
 
 
-class AsyncTicker(EventStreamView):
+class AsyncTicker(Noted, EventStreamView):
     """The same with async hooks."""
 
     channels = ["ticker:{name}"]
@@ -145,7 +154,7 @@ def tick(request: HttpRequest, name: str) -> HttpResponse:
     entry = {"data": request.POST["data"], "id": str(number)}
     journal.append(name, entry)
     if "silent" not in request.GET:
-        Ticker.broadcast(Event(**entry), name=name, options={"blocking": True})
+        Ticker.broadcast(Event(**entry), channel=f"ticker:{name}", options={"blocking": True})
     return HttpResponse(f"{number}\n")
 
 
