@@ -58,12 +58,21 @@ def test_importing_needs_no_settings(statement):
     run(statement)
 
 
-def test_the_middleware_loads_neither_models_nor_views_nor_the_sender():
-    loaded = loaded_by("import django_grip.middleware")
-    assert "rest_framework" not in loaded
-    unwanted = ("django_grip.views", "django_grip.rest", "django_grip.publishing", "django_grip.publisher")
-    assert not {name for name in loaded if name.startswith(unwanted)}
-    assert "False" in run("import sys, django_grip.middleware; print('django.contrib.auth.models' in sys.modules)")
+def test_naming_the_middleware_loads_nothing_of_djangos_http():
+    script = "import sys, django_grip.middleware; print(*[name for name in sys.modules if name.startswith('django')])"
+    assert run(script).split() == ["django_grip", "django_grip.middleware"]
+
+
+def test_using_it_loads_neither_models_nor_views_nor_the_sender():
+    loaded = run("import sys, django_grip.exchange; print(*sys.modules)").split()
+    unwanted = (
+        "rest_framework",
+        "django_grip.views",
+        "django_grip.rest",
+        "django_grip.publish",
+        "django.contrib.auth.m",
+    )
+    assert not [name for name in loaded if name.startswith(unwanted)]
 
 
 def test_setting_up_django_starts_no_thread_and_reads_no_grip_setting():

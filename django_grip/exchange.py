@@ -1,0 +1,86 @@
+"""One exchange with the proxy: what `GripMiddleware` does with a request, its view, and its response."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from django.http import HttpResponse
+
+from .conf import grip_settings
+from .exceptions import MessageDecodeError, ProtocolError
+from .holds import apply_instruct
+from .links import LINK_MARK, answer_link, aopen_link, open_link
+from .origins import is_origin_allowed
+from .refusals import refuse, refuse_bad_bytes, refuse_plain_request, show_path
+from .request import current_grip, identify_request
+from .websocket import answer_websocket, is_websocket_like, receive_websocket
+
+if TYPE_CHECKING:
+    from django.http.response import HttpResponseBase
+
+    from .request import GripHttpRequest
+
+__all__ = [
+    "LINK_MARK",
+    "answer_exception",
+    "aopen_link",
+    "check_view",
+    "current_grip",
+    "grip_settings",
+    "open_link",
+    "read_request",
+    "write_response",
+]
+
+logger = logging.getLogger("django_grip")
+
+
+def read_request(request: GripHttpRequest) -> HttpResponse | None:
+    """Read what the proxy says of the request; a response is the refusal of a malformed or forged one."""
+    try:
+        grip = identify_request(request)
+        if is_websocket_like(request.META.get("CONTENT_TYPE", "")):
+            return receive_websocket(request, grip)
+    except ProtocolError as error:
+        return refuse_bad_bytes(error, request)
+    return None
+
+
+def check_view(request: GripHttpRequest, view: Callable[..., Any]) -> HttpResponse | None:
+    """Keep from a view what is not for it: a page of another site, a plain request for a WebSocket view."""
+    session = request.wscontext
+    if session is None:
+        return refuse_plain_request(request) if getattr(view, "websocket_only", False) else None
+    if session.is_opening():
+        return _refuse_foreign_origin(request, getattr(view, "allowed_origins", None) or ())
+    return None
+
+
+def _refuse_foreign_origin(request: GripHttpRequest, of_view: Iterable[str]) -> HttpResponse | None:
+    if is_origin_allowed(request, (*grip_settings().trusted_origins, *of_view)):
+        return None
+    note = f"Its Origin is {request.META['HTTP_ORIGIN'][:200]!r}; GRIP_ALLOWED_ORIGINS may name it."
+    return refuse(403, "Pages of this origin may not open this WebSocket.", request=request, note=note)
+
+
+def answer_exception(request: GripHttpRequest, exception: Exception) -> HttpResponse | None:
+    """Answer a peer's bad bytes plainly, and let no hold stand on an error page."""
+    request.grip.instruct = None
+    if not isinstance(exception, ProtocolError):
+        return None
+    session = request.wscontext
+    if session is None or (session.is_opening() and not session.accepted):
+        return refuse_bad_bytes(exception, request)
+    code, reason = (1007, "not UTF-8") if isinstance(exception, MessageDecodeError) else (1002, "protocol error")
+    logger.warning("The WebSocket at %s is closed with %d: %s.", show_path(request), code, exception)
+    session.close(code, reason)
+    return HttpResponse()
+
+
+def write_response(request: GripHttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """Put on the response what the proxy shall do with it."""
+    if request.wscontext is not None:
+        return answer_websocket(request, response)
+    return apply_instruct(request, answer_link(request, response))
