@@ -83,4 +83,6 @@ def write_response(request: GripHttpRequest, response: HttpResponseBase) -> Http
     """Put on the response what the proxy shall do with it."""
     if request.wscontext is not None:
         return answer_websocket(request, response)
-    return apply_instruct(request, answer_link(request, response))
+    if request.grip.link is not None:
+        response = answer_link(request, response)
+    return apply_instruct(request, response)

@@ -129,13 +129,13 @@ def apply_instruct(request: GripHttpRequest, response: HttpResponseBase) -> Http
 def _find_instruct(grip: GripData, response: HttpResponseBase) -> tuple[Instruct | None, HttpResponseBase]:
     """Find the instruction of this answer, be it on the request, on the response, or on that which a 304 replaced."""
     instruct: Instruct | None = getattr(response, "_grip_instruct", None)
-    held = grip.take_held()
     if instruct is None and response.status_code == 304:
-        for original, its_instruct in held:
+        for original, its_instruct in grip.held:
             if _is_made_from(response, original):
                 instruct = its_instruct
                 # A 304 ends; a stream that is to go on needs its beginning.
                 response = original if instruct.hold == "stream" else response
+    grip.held = ()  # with the request's own resources they would hold each other
     if instruct is not None and grip.instruct is not None:
         raise InstructError("There is a hold on the request and another one on its response; set one of them.")
     return grip.instruct or instruct, response

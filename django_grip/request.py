@@ -48,14 +48,15 @@ class GripData:
     instruct: the instruction, once it has begun.
     """
 
-    __slots__ = ("_held", "_request", "features", "instruct", "last", "link", "proxied", "signed")
+    __slots__ = ("_request", "features", "held", "instruct", "last", "link", "proxied", "signed")
 
     features: frozenset[str]
 
     def __init__(self, request: HttpRequest) -> None:
         # Not the request itself: the two would hold each other until the garbage collector comes.
         self._request = ref(request)
-        self._held: list[tuple[HttpResponseBase, Instruct]] | None = None
+        # Responses of this request that have an instruction, should a middleware replace one by its 304.
+        self.held: tuple[tuple[HttpResponseBase, Instruct], ...] = ()
         self.proxied = False
         self.signed = False
         self.features = _NO_FEATURES
@@ -87,16 +88,9 @@ class GripData:
         self._announce()
 
     def attach_to_response(self, instruct: Instruct, response: HttpResponseBase) -> None:
-        """Note that one response of this request has an instruction, should a middleware replace it by its 304."""
-        if self._held is None:
-            self._held = []
-        self._held.append((response, instruct))
+        """Note that one response of this request has an instruction."""
+        self.held += ((response, instruct),)
         self._announce()
-
-    def take_held(self) -> list[tuple[HttpResponseBase, Instruct]]:
-        """The responses with instructions, and forget them: with the request's own resources they hold each other."""
-        held, self._held = self._held or [], None
-        return held
 
     def _announce(self) -> None:
         """Tell the middleware between here and the proxy that the response is for this client alone, and as it is."""

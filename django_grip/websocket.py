@@ -137,14 +137,15 @@ def answer_websocket(request: GripHttpRequest, response: HttpResponseBase) -> Ht
     """Turn what the view answered into what the proxy understands."""
     session = request.wscontext
     assert session is not None  # noqa: S101 - for mypy; the caller looked
-    status = response.status_code
-    if session.is_opening():
-        if not (session.accepted and 200 <= status < 300):
-            return _refuse_opening(request, response, session)
-    elif not 200 <= status < 300:
-        _close_for_status(request, session, status)
-    _warn_of_losses(request, response, session)
-    return _send_events(response, session, _build(request, session))
+    opening, succeeded = session.is_opening(), 200 <= response.status_code < 300
+    if opening and not (session.accepted and succeeded):
+        return _refuse_opening(request, response, session)
+    if succeeded:
+        _warn_of_losses(request, response, session)
+    else:
+        _close_for_status(request, session, response.status_code)
+    built = session.build_response() if opening else _build_or_close(request, session)
+    return _send_events(response, built, with_headers=opening)
 
 
 def _refuse_opening(
@@ -170,22 +171,21 @@ def _close_for_status(request: GripHttpRequest, session: WebSocketSession, statu
     session.close(code, _CLOSE_REASONS[code])
 
 
-def _build(request: GripHttpRequest, session: WebSocketSession) -> WebSocketResponse:
+def _build_or_close(request: GripHttpRequest, session: WebSocketSession) -> WebSocketResponse:
+    """Build the answer; what cannot be built would drop the client without a word, so it closes instead."""
     try:
         return session.build_response()
     except UsageError:
-        if session.is_opening():
-            raise  # a 500 refuses the client; after the opening it would be dropped without a word
         logger.exception("The view at %s left a WebSocket that cannot be answered; it is closed.", show_path(request))
         session.keep_alive_interval = None
         session.close(1011, _CLOSE_REASONS[1011])
         return session.build_response()
 
 
-def _send_events(response: HttpResponseBase, session: WebSocketSession, built: WebSocketResponse) -> HttpResponse:
+def _send_events(response: HttpResponseBase, built: WebSocketResponse, *, with_headers: bool) -> HttpResponse:
     if type(response) is not HttpResponse or response.status_code != 200:
         # A streaming response, a 204, a redirect: their kind stands in the way of a body.
-        response = _copy_aside(response, with_headers=session.is_opening())
+        response = _copy_aside(response, with_headers=with_headers)
     response.content = built.body
     headers = response.headers
     for name in ("Content-Encoding", "ETag") if len(headers) > 1 else ():
@@ -213,7 +213,7 @@ def _warn_of_losses(request: GripHttpRequest, response: HttpResponseBase, sessio
             show_path(request),
             session.lost,
         )
-    if 200 <= response.status_code < 300 and (response.streaming or response.content):  # type: ignore[attr-defined]
+    if response.streaming or response.content:  # type: ignore[attr-defined]
         logger.warning(
             "The view at %s answered WebSocket events with a body, which reaches nobody; use wscontext.send().",
             show_path(request),
