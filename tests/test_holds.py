@@ -635,13 +635,14 @@ def test_what_a_refused_response_held_open_is_closed(site, settings):
     assert closed == [True]
 
 
-def test_a_request_leaves_nothing_for_the_garbage_collector(settings):
+@pytest.mark.parametrize("condition", [{}, {"If-None-Match": '"1"'}], ids=["held", "304"])
+def test_a_request_leaves_nothing_for_the_garbage_collector(settings, condition):
     settings.ROOT_URLCONF, settings.GRIP_PROXIES, settings.MIDDLEWARE = __name__, PROXIES, [GRIP, CONDITIONAL]
-    handler, environ = WSGIHandler(), RequestFactory(headers={**proxied(), "If-None-Match": '"1"'})._base_environ()
+    handler, environ = WSGIHandler(), RequestFactory(headers={**proxied(), **condition})._base_environ()
     environ["PATH_INFO"] = "/hold/"
 
     def ask() -> None:
-        assert handler.get_response(WSGIRequest(dict(environ)))["Grip-Status"] == "304"
+        assert handler.get_response(WSGIRequest(dict(environ)))["Grip-Hold"] == "response"
 
     def count() -> int:
         return sum(type(thing) in (GripData, WSGIRequest) for thing in gc.get_objects())
