@@ -74,6 +74,7 @@ def receive_websocket(request: GripHttpRequest, grip: GripData) -> HttpResponse 
     )
     # The answer is for the proxy, which asks for no compression; what stands between it and us might.
     meta.pop("HTTP_ACCEPT_ENCODING", None)
+    _name_scheme_as_http(request)
     # A proxied, signed request cannot be forged by a page; whether the page may open the WebSocket at all is asked
     # in process_view, by its Origin. Set here, as CsrfViewMiddleware may look before our process_view does.
     request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]
@@ -93,6 +94,22 @@ def _check_websocket(request: GripHttpRequest, grip: GripData) -> HttpResponse |
     if not meta.get("HTTP_CONNECTION_ID"):
         return refuse(400, "A request with WebSocket events needs a Connection-Id.", request=request)
     return None
+
+
+def _name_scheme_as_http(request: GripHttpRequest) -> None:
+    """Let Django know a secure WebSocket for secure.
+
+    The proxy tells a WebSocket's own scheme, wss, and Django knows only https: it would not trust the Origin of the
+    site's own pages, and redirect to https under SECURE_SSL_REDIRECT.
+    """
+    schemes = {"wss": "https", "ws": "http"}
+    told = request.META.get("HTTP_X_FORWARDED_PROTO")
+    if told in schemes:
+        request.META["HTTP_X_FORWARDED_PROTO"] = schemes[told]
+    scope = getattr(request, "scope", None)
+    if scope is not None and scope.get("scheme") in schemes:
+        # uvicorn takes the scheme over from that header by itself.
+        request.scope = {**scope, "scheme": schemes[scope["scheme"]]}  # type: ignore[attr-defined]
 
 
 def _refuse_too_big(request: GripHttpRequest) -> HttpResponse:
