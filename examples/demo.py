@@ -29,9 +29,10 @@ NO_PUSHPIN = (
 )
 
 CLASS_VIEWS = """
-The example runs behind Pushpin. Open it in two windows:
+The example runs behind Pushpin. Open it in two windows (by two names, as a browser allows each six connections):
 
   {url}/
+  {other_url}/
 
 or try it from a second terminal:
 
@@ -128,6 +129,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 def welcome(example: str, app_port: int, pushpin: Pushpin) -> None:
     text = WELCOMES[example].format(
         url=pushpin.url,
+        other_url=pushpin.url.replace("127.0.0.1", "localhost"),
         ws_url=pushpin.url.replace("http:", "ws:"),
         app_url=f"http://127.0.0.1:{app_port}",
         control_url=pushpin.control_url,

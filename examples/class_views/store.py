@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable
 from typing import Any
 
 from django.core.cache import cache
 
+# Seconds. A silent connection is heard of every minute (live_recheck).
+FORGET_AFTER = 150
 FIRST_TEXT = "Edit me: every window that shows this document follows.\n"
 
 
@@ -27,23 +30,40 @@ def change(key: str, default: Any, step: Callable[[Any], Any]) -> Any:
 
 
 def enter(room: str, connection: str, nick: str) -> list[str]:
-    """Note that somebody is in a room; who is there now."""
-    return sorted(change("people:" + room, {}, lambda people: {**people, connection: nick}).values())
+    """Note that somebody is in a room, or still is; who is there now."""
+
+    def step(people: dict[str, Any]) -> dict[str, Any]:
+        # Nobody tells of those whose proxy was ended; they are forgotten.
+        fresh = {other: entry for other, entry in people.items() if time.time() - entry[1] < FORGET_AFTER}
+        return {**fresh, connection: (nick, time.time())}
+
+    return _names(change("people:" + room, {}, step))
 
 
 def leave(room: str, connection: str) -> list[str]:
-    def without(people: dict[str, str]) -> dict[str, str]:
-        return {other: nick for other, nick in people.items() if other != connection}
+    def step(people: dict[str, Any]) -> dict[str, Any]:
+        return {other: entry for other, entry in people.items() if other != connection}
 
-    return sorted(change("people:" + room, {}, without).values())
-
-
-def price() -> float:
-    return cache.get("price", 100.0)
+    return _names(change("people:" + room, {}, step))
 
 
-def set_price(value: float) -> None:
-    cache.set("price", value, None)
+def _names(people: dict[str, Any]) -> list[str]:
+    return sorted(nick for nick, _ in people.values())
+
+
+def prices() -> list[tuple[int, float]]:
+    """The last prices, each with its number."""
+    return cache.get("prices", [(1, 100.0)])
+
+
+def next_price() -> tuple[int, float]:
+    """Change the price, and keep the old ones for a while."""
+
+    def step(kept: list[tuple[int, float]]) -> list[tuple[int, float]]:
+        number, price = kept[-1]
+        return [*kept[-59:], (number + 1, round(max(1.0, price + random.uniform(-1, 1)), 2))]  # noqa: S311 - no secret
+
+    return change("prices", [(1, 100.0)], step)[-1]
 
 
 def lines() -> list[str]:

@@ -24,19 +24,28 @@ class Room(WebSocketView):
         if not nick:
             return self.reject(400, "Say who you are: ?nick=…")
         self.state["nick"] = nick
-        news = {"text": nick + " has joined", "people": store.enter(self.kwargs["room"], self.connection, nick)}
+        news = {"text": f"{nick} has joined", "people": self.enter()}
         # Who is just connecting may be subscribed too late for it, or just in time.
         self.publish(news, exclude_self=True)
         self.send(news)
 
     def on_message(self, message):
-        text = message.get("text") if isinstance(message, dict) else None
-        if isinstance(text, str) and text.strip():
-            self.publish({"nick": self.state["nick"], "text": text.strip()[:500]})
+        text, nick = read(message, "text", 500), read(message, "nick", 20)
+        if text:
+            self.publish({"nick": self.state["nick"], "text": text})
+        elif nick:
+            old, self.state["nick"] = self.state["nick"], nick
+            self.publish({"text": f"{old} is now called {nick}", "people": self.enter()})
+
+    def on_refresh(self):
+        self.enter()
 
     def on_close(self, code, reason):
         people = store.leave(self.kwargs["room"], self.connection)
-        self.publish({"text": self.state["nick"] + " has left", "people": people})
+        self.publish({"text": f"{self.state['nick']} has left", "people": people})
+
+    def enter(self):
+        return store.enter(self.kwargs["room"], self.connection, self.state["nick"])
 
 
 class Ticker(EventStreamView):
@@ -46,7 +55,18 @@ class Ticker(EventStreamView):
     keep_alive = 20
 
     def on_open(self):
-        return [Event({"price": store.price()}, event="price")]
+        return [price_event(number, price) for number, price in store.prices()]
+
+    def get_events_since(self, last_id):
+        kept = store.prices()
+        # Too far back, and nobody can tell: None lets the client begin anew.
+        if not last_id.isdigit() or not kept or int(last_id) + 1 < kept[0][0]:
+            return None
+        return [price_event(number, price) for number, price in kept if number > int(last_id)]
+
+
+def price_event(number, price):
+    return Event({"price": price}, event="price", id=str(number))
 
 
 class Log(StreamView):
@@ -56,16 +76,16 @@ class Log(StreamView):
     keep_alive = 20
 
     def on_open(self):
-        return "".join(store.lines())
+        return store.lines()
 
     def on_message(self, message):
-        line = message.strip()[:200] + "\n"
+        line = " ".join(message.split())[:200] + "\n"
         store.add_line(line)
         self.publish(line)
 
 
 class Document(LongPollView):
-    """A text that everybody edits. Who has the present version waits for the next one."""
+    """A text that everybody edits, the last one winning. Who has the present version waits for the next one."""
 
     channels = ["document:{name}"]
     timeout = 25
@@ -89,14 +109,20 @@ class Assistant(WebSocketView):
     encoding = "json"
 
     def on_message(self, message):
-        question = message.get("ask") if isinstance(message, dict) else None
-        if isinstance(question, str) and question.strip():
-            assistant.start(self.connection, question.strip()[:200])
+        question = read(message, "ask", 200)
+        if question:
+            assistant.start(self.connection, question)
         else:
             assistant.stop(self.connection)
 
     def on_close(self, code, reason):
         assistant.stop(self.connection)
+
+
+def read(message, name, length):
+    """A text in a client's message, or "": a client may send whatever JSON holds."""
+    text = message.get(name) if isinstance(message, dict) else None
+    return text.strip()[:length] if isinstance(text, str) else ""
 
 
 @ensure_csrf_cookie

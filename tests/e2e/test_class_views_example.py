@@ -27,6 +27,13 @@ def news(ws: Any) -> Any:
     return json.loads(receive(ws))
 
 
+def last_news(ws: Any) -> Any:
+    """What comes behind the words."""
+    while "word" in (last := news(ws)):
+        pass
+    return last
+
+
 def token(site: Site) -> dict[str, str]:
     site.http.get("/")
     return {"X-CSRFToken": site.http.cookies["csrftoken"]}
@@ -43,7 +50,11 @@ def test_the_chat_room_knows_who_is_there(site: Site) -> None:
             bob.send(json.dumps(["not", "a", "message"]))
             bob.send(json.dumps({"text": "still here"}))
             assert news(ada) == {"nick": "bob", "text": "still here"}
-        assert news(ada) == {"text": "bob has left", "people": ["ada"]}
+            bob.send(json.dumps({"nick": "rob"}))
+            assert news(ada) == {"text": "bob is now called rob", "people": ["ada", "rob"]}
+            ada.send(json.dumps({"text": "hello rob"}))
+            assert news(ada) == {"nick": "ada", "text": "hello rob"}
+        assert news(ada) == {"text": "rob has left", "people": ["ada"]}
 
 
 def test_who_says_no_name_is_not_let_in(site: Site) -> None:
@@ -61,21 +72,32 @@ def test_the_assistant_speaks_to_one_client_until_it_is_stopped(site: Site) -> N
         words = [news(asking)["word"] for _ in range(4)]
         assert words == ["You", "asked:", "“Who", "are"]
         asking.send(json.dumps({"stop": True}))
-        while "word" in (last := news(asking)):
-            pass
-        assert last == {"done": True, "stopped": True}
+        assert last_news(asking) == {"done": True, "stopped": True}
         other.send(json.dumps({"ask": "And you?"}))
         assert news(other) == {"word": "You"}
+        # Nobody stops this one.
+        assert last_news(other) == {"done": True, "stopped": False}
 
 
-def test_the_ticker_tells_each_price(site: Site) -> None:
+def tick(site: Site, times: int) -> None:
+    command = [sys.executable, str(EXAMPLE.directory / "manage.py"), "tick", "--times", str(times), "--pause", "0"]
+    subprocess.run(command, env=site.app.environment(), cwd=ROOT, check=True, timeout=60)
+
+
+def test_the_ticker_tells_each_price_and_what_was_missed(site: Site) -> None:
     with site.events("/ticker/") as events:
         first = next(events)
-        assert (first.event, json.loads(first.data)) == ("price", {"price": 100.0})
+        assert (first.event, first.json(), first.id) == ("price", {"price": 100.0}, "1")
         site.wait_subscribed("ticker", mode="stream")
-        command = [sys.executable, str(EXAMPLE.directory / "manage.py"), "tick", "--times", "2", "--pause", "0"]
-        subprocess.run(command, env=site.app.environment(), cwd=ROOT, check=True, timeout=60)
-        assert [next(events).event for _ in range(2)] == ["price", "price"]
+        tick(site, 2)
+        assert [next(events).id for _ in range(2)] == ["2", "3"]
+    tick(site, 2)
+    with site.events("/ticker/", headers={"Last-Event-ID": "3"}) as events:
+        assert [next(events).id for _ in range(2)] == ["4", "5"]
+    tick(site, 60)
+    with site.events("/ticker/", headers={"Last-Event-ID": "3"}) as events:
+        # Nobody knows any more what came after the third.
+        assert [next(events).event, next(events).id] == ["reset", "6"]
 
 
 def test_the_log_is_read_on_and_added_to(site: Site) -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import random
 import threading
 from typing import Any
 
 import store
 from django.core.management.base import BaseCommand, CommandParser
-from urls import Ticker
-
-from django_grip import Event
+from urls import Ticker, price_event
 
 
 class Command(BaseCommand):
@@ -24,8 +21,6 @@ class Command(BaseCommand):
         wait = threading.Event()
         done = 0
         while not times or done < times:
-            price = round(max(1.0, store.price() + random.uniform(-1, 1)), 2)  # noqa: S311 - no secret
-            store.set_price(price)
-            Ticker.broadcast(Event({"price": price}, event="price"))
+            Ticker.broadcast(price_event(*store.next_price()))
             done += 1
             wait.wait(pause)
