@@ -45,7 +45,10 @@ async def arun(course: Course[T]) -> T:
         function, arguments = next(course)
         while True:
             try:
-                value = await sync_to_async(function)(*arguments) if _may_block(function) else function(*arguments)
+                if _may_block(function):
+                    value = await sync_to_async(_call)(function, arguments)
+                else:
+                    value = function(*arguments)
                 if value is not None and isawaitable(value):
                     value = await value
             except BaseException as error:  # noqa: BLE001 - as above
@@ -68,6 +71,14 @@ def _may_block(function: Callable[..., Any]) -> bool:
         return False
     is_ours = (getattr(function, "__module__", None) or "").startswith("django_grip.")
     return not is_ours or getattr(function, "may_block", False)
+
+
+def _call(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    try:
+        return function(*arguments)
+    except StopIteration as error:
+        # In the future between the thread and the event loop it would hang the request, for ever.
+        raise RuntimeError("a function of the project raised StopIteration") from error
 
 
 async def _wait_for(awaitable: Awaitable[T]) -> T:
