@@ -33,14 +33,14 @@ __all__ = ["GripSettings", "SettingProblem", "derive_keys", "find_problems", "gr
 PUBLISH_MODES = ("background", "inline")
 
 _CONDITIONAL_GET = "django.middleware.http.ConditionalGetMiddleware"
+_CSRF = "django.middleware.csrf.CsrfViewMiddleware"
 
 
 @dataclass(frozen=True)
 class GripSettings:
     """What the settings say, ready for use. Times are in seconds, sizes in what the name says.
 
-    trusted_origins: those of GRIP_ALLOWED_ORIGINS, and of CSRF_TRUSTED_ORIGINS.
-    has_conditional_get: whether Django's ConditionalGetMiddleware is installed.
+    has_conditional_get, has_csrf: whether Django's ConditionalGetMiddleware and CsrfViewMiddleware are installed.
     """
 
     proxies: tuple[ProxyConfig, ...] = ()
@@ -48,13 +48,15 @@ class GripSettings:
     prefix: str = ""
     proxy_required: bool = False
     allow_unsigned: bool = False
-    trusted_origins: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
     max_channels: int = 20
     publish_mode: str = "background"
     publish_timeout: float = 30.0
     publish_queue_size: int = 10_000
     debug: bool = False
+    csrf_trusted_origins: tuple[str, ...] = ()
     has_conditional_get: bool = False
+    has_csrf: bool = False
 
     @cached_property
     def verify_keys(self) -> tuple[VerifyKey, ...]:
@@ -275,8 +277,9 @@ def grip_settings() -> GripSettings:
         fields.update(read)
     fields["proxies"] = fields.get("proxies", ()) + fields.pop("url_proxies", ())
     fields["debug"] = bool(settings.DEBUG)
-    fields["trusted_origins"] = (*settings.CSRF_TRUSTED_ORIGINS, *fields.pop("allowed_origins", ()))
+    fields["csrf_trusted_origins"] = tuple(settings.CSRF_TRUSTED_ORIGINS)
     fields["has_conditional_get"] = _CONDITIONAL_GET in settings.MIDDLEWARE
+    fields["has_csrf"] = _CSRF in settings.MIDDLEWARE
     return GripSettings(**fields)
 
 

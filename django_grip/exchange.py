@@ -54,14 +54,26 @@ def check_view(request: GripHttpRequest, view: Callable[..., Any]) -> HttpRespon
     if session is None:
         return refuse_plain_request(request) if getattr(view, "websocket_only", False) else None
     if session.is_opening():
-        return _refuse_foreign_origin(request, getattr(view, "allowed_origins", None) or ())
+        return _refuse_foreign_origin(request, view)
     return None
 
 
-def _refuse_foreign_origin(request: GripHttpRequest, of_view: Iterable[str]) -> HttpResponse | None:
-    if is_origin_allowed(request, (*grip_settings().trusted_origins, *of_view)):
+def _refuse_foreign_origin(request: GripHttpRequest, view: Callable[..., Any]) -> HttpResponse | None:
+    config = grip_settings()
+    of_view: Iterable[str] = getattr(view, "allowed_origins", None) or ()
+    if is_origin_allowed(request, (*config.csrf_trusted_origins, *of_view)):
         return None
-    note = f"Its Origin is {request.META['HTTP_ORIGIN'][:200]!r}; GRIP_ALLOWED_ORIGINS may name it."
+    note = "may name it"
+    if is_origin_allowed(request, config.allowed_origins):
+        if getattr(view, "websocket_only", False):
+            return None
+        # These pages may open WebSockets, not post forms: by way of a WebSocket they shall not reach, unasked for a
+        # CSRF token, a view that expects a form.
+        request._dont_enforce_csrf_checks = False  # type: ignore[attr-defined]
+        if getattr(view, "csrf_exempt", False) or not config.has_csrf:
+            return None
+        note = "names it, but for views that are websocket_only or csrf_exempt"
+    note = f"Its Origin is {request.META['HTTP_ORIGIN'][:200]!r}; GRIP_ALLOWED_ORIGINS {note}."
     return refuse(403, "Pages of this origin may not open this WebSocket.", request=request, note=note)
 
 

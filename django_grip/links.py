@@ -39,8 +39,9 @@ logger = logging.getLogger("django_grip")
 # A link must outlive the wait for the next fetch (Pushpin's default: 120 s) and an outage of the application.
 MAX_AGE = 3600
 
-# What a browser sends and the proxy, fetching a link by itself, does not: a link opened as a page (GRIP.md, 6).
-_CLIENT_HEADERS = ("HTTP_COOKIE", "HTTP_ORIGIN", "HTTP_AUTHORIZATION", "HTTP_REFERER", "HTTP_SEC_FETCH_MODE")
+# What a browser sends and the proxy, fetching a link by itself, does not: a link opened as a page (GRIP.md, 6). An
+# Authorization is not among them, as a proxy's route may add one to all its requests.
+_CLIENT_HEADERS = ("HTTP_COOKIE", "HTTP_ORIGIN", "HTTP_REFERER", "HTTP_SEC_FETCH_MODE")
 _METHODS = {"next": "GET", "gone": "POST"}
 # What is no refusal of a fetch: too early, too often, or the 304 of a hold.
 _PASSING_STATUSES = (304, 408, 425, 429)

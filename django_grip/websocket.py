@@ -75,8 +75,8 @@ def receive_websocket(request: GripHttpRequest, grip: GripData) -> HttpResponse 
     # The answer is for the proxy, which asks for no compression; what stands between it and us might.
     meta.pop("HTTP_ACCEPT_ENCODING", None)
     _name_scheme_as_http(request)
-    # A proxied, signed request cannot be forged by a page; whether the page may open the WebSocket at all is asked
-    # in process_view, by its Origin. Set here, as CsrfViewMiddleware may look before our process_view does.
+    # A proxied, signed request cannot be forged by a page; whether the page may open this WebSocket at all is asked
+    # in check_view, by its Origin. Set here, as CsrfViewMiddleware may look before our process_view does.
     request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]
     return None
 

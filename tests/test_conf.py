@@ -41,7 +41,8 @@ def test_every_setting_is_read():
     assert (second.control_uri, second.key.secret) == ("http://127.0.0.1:5562", b"hello-hello")
     assert [server.control_uri for server in config.publish_servers] == ["https://example.com/base"]
     assert (config.prefix, config.proxy_required, config.allow_unsigned, config.debug) == ("mine-", True, True, True)
-    assert config.trusted_origins == ("https://*.example.org", "https://www.example.com", "*")
+    assert config.allowed_origins == ("https://www.example.com", "*")
+    assert config.csrf_trusted_origins == ("https://*.example.org",)
     assert (config.max_channels, config.publish_mode) == (50, "inline")
     assert (config.publish_timeout, config.publish_queue_size) == (5.0, 100)
     assert set(EVERYTHING) | {"GRIP_VERIFY_KEY"} == conf.KNOWN_SETTINGS
@@ -65,6 +66,20 @@ def test_keys_derived_from_the_secret_follow_it_too(settings):
     fallback, settings.SECRET_KEY = settings.SECRET_KEY, "another-" * 8
     settings.SECRET_KEY_FALLBACKS = [fallback]
     assert derive_keys("links")[1:] == old
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("django.middleware.http.ConditionalGetMiddleware", "has_conditional_get"),
+        ("django.middleware.csrf.CsrfViewMiddleware", "has_csrf"),
+    ],
+)
+def test_what_else_is_installed_is_known(settings, name, field):
+    settings.MIDDLEWARE = [name]
+    assert getattr(grip_settings(), field)
+    settings.MIDDLEWARE = []
+    assert not getattr(grip_settings(), field)
 
 
 def test_what_was_read_cannot_be_changed():

@@ -196,6 +196,48 @@ def test_a_view_may_let_in_more(site):
     assert may_open(site, "https://other.example", view=anybody)
 
 
+CSRF = "django.middleware.csrf.CsrfViewMiddleware"
+GRIP = "django_grip.GripMiddleware"
+ORDERS = {"grip first": [GRIP, CSRF], "csrf first": [CSRF, GRIP]}
+
+
+def post_only(request):
+    """An ordinary view, for forms that have a CSRF token."""
+    if request.wscontext:
+        request.wscontext.accept()
+    return HttpResponse("the account is deleted")
+
+
+@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS.keys())
+def test_a_page_that_may_open_websockets_does_not_get_past_the_csrf_check_of_other_views(site, settings, logged, order):
+    settings.MIDDLEWARE, settings.GRIP_ALLOWED_ORIGINS = order, ["https://partner.example"]
+    assert may_open(site, "https://partner.example", view=open_to_all)
+    assert may_open(site, "http://testserver", view=post_only)
+    assert not may_open(site, "https://partner.example", view=post_only)
+    assert logged("django_grip.security") == [
+        "Refused with 403: POST /ws/: Pages of this origin may not open this WebSocket. "
+        "Its Origin is 'https://partner.example'; "
+        "GRIP_ALLOWED_ORIGINS names it, but for views that are websocket_only or csrf_exempt."
+    ]
+    settings.CSRF_TRUSTED_ORIGINS = ["https://partner.example"]
+    assert may_open(site, "https://partner.example", view=post_only)
+
+
+@pytest.mark.parametrize("middleware", [[GRIP], *ORDERS.values()])
+def test_where_a_view_does_without_that_check_they_come_in_but_unexempted(site, settings, middleware):
+    settings.MIDDLEWARE, settings.GRIP_ALLOWED_ORIGINS = middleware, ["https://partner.example"]
+    exempt = []
+
+    def view(request):
+        exempt.append(request._dont_enforce_csrf_checks)
+        return post_only(request)
+
+    assert may_open(site, "https://partner.example", view=csrf_exempt(view))
+    assert may_open(site, "https://partner.example", view=csrf_exempt(websocket_only(view)))
+    # The first one may ask for a token itself, as REST framework's session authentication does.
+    assert exempt == [False, True]
+
+
 def test_decorators_around_hand_on_what_the_view_allows(site):
     assert may_open(site, "https://partner.example", view=csrf_exempt(partners_only))
 
