@@ -107,4 +107,4 @@ def events(log: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
 
 def lost(log: pytest.LogCaptureFixture) -> int:
     """How many items the log tells to be lost."""
-    return sum(getattr(record, "grip_items", 0) for record in log.records if record.grip_event == "lost")  # type: ignore[attr-defined]
+    return sum(vars(record)["grip_items"] for record in log.records if vars(record).get("grip_event") == "lost")
