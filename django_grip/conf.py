@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
+from importlib import import_module
 from typing import Any, NamedTuple, cast
 
 from django.conf import settings
@@ -28,7 +29,15 @@ from .protocol.proxy_config import (
 )
 from .protocol.signatures import SignatureVerifier, VerifyKey
 
-__all__ = ["GripSettings", "SettingProblem", "derive_keys", "find_problems", "grip_settings", "read_origins"]
+__all__ = [
+    "GripSettings",
+    "SettingProblem",
+    "derive_keys",
+    "find_problems",
+    "grip_settings",
+    "make_session",
+    "read_origins",
+]
 
 PUBLISH_MODES = ("background", "inline")
 
@@ -290,6 +299,11 @@ def derive_keys(purpose: str) -> tuple[bytes, ...]:
     return tuple(
         salted_hmac(f"django_grip.{purpose}", "", secret=secret, algorithm="sha256").digest() for secret in secrets
     )
+
+
+def make_session(key: str | None) -> Any:
+    """The session of a key, as the project stores sessions; without a key, a new one."""
+    return import_module(settings.SESSION_ENGINE).SessionStore(key)
 
 
 def _forget(*, setting: str, **kwargs: object) -> None:

@@ -1,7 +1,8 @@
-"""Users of links and WebSockets: telling whether one is still the same, and loading one that no session names.
+"""Users of links and WebSockets: telling whether one is still the same, and loading one that no cookie names.
 
 The session hash changes with the password (and is absent from users that have none), so a changed password ends what
-was opened before. The hash itself never leaves the application: a digest of it does.
+was opened before. The hash itself never leaves the application: a digest of it does. Nor does the key of the session
+that a link's user was logged in by, but sealed: with it a log-out ends the link.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from django.contrib.auth import BACKEND_SESSION_KEY, SESSION_KEY, get_backends, 
 from django.core.exceptions import ValidationError
 from django.utils.crypto import constant_time_compare
 
+from .conf import derive_keys, make_session
+from .protocol.seal import seal, unseal
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -22,6 +26,9 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
 __all__ = ["aload_user", "claim_user", "fingerprint_user", "is_user_unchanged", "load_user", "set_user"]
+
+# Characters. A longer one is the session itself, in a cookie (signed_cookies): that cannot be revoked.
+_MAX_SESSION_KEY = 64
 
 
 def fingerprint_user(user: Any) -> str:
@@ -53,36 +60,65 @@ def claim_user(request: HttpRequest, user: Any) -> tuple[tuple[str, str], ...] |
     if len(get_backends()) > 1 and (backend := _find_backend(request, user)):
         # A user whom one backend has locked out may still be known to another.
         claim["via"] = backend
+    if session := _find_session(request, user):
+        claim["session"] = session
     return tuple(claim.items())
 
 
 def _find_backend(request: HttpRequest, user: Any) -> str:
     """Which backend vouches for a user: the one that logged it in, in this request or in its session."""
-    session: Any = getattr(request, "session", None)
     backend: str = getattr(user, "backend", None) or ""
-    # A session that is not loaded yet is not what told this user.
-    if not backend and getattr(session, "accessed", False) and session.get(SESSION_KEY) == str(user.pk):
+    if not backend and (session := _session_of(request, user)) is not None:
         backend = session.get(BACKEND_SESSION_KEY, "")
     return backend
 
 
+def _find_session(request: HttpRequest, user: Any) -> str:
+    """The sealed key of the session that a user is logged in by, be it that of the link which this request came by."""
+    link = getattr(getattr(request, "grip", None), "link", None)
+    if link is not None and link.user is not None and link.user["pk"] == str(user.pk):
+        return str(link.user.get("session", ""))
+    session = _session_of(request, user)
+    key = None if session is None else session.session_key
+    return seal(key, derive_keys("session")[0]) if key and len(key) <= _MAX_SESSION_KEY else ""
+
+
+def _session_of(request: HttpRequest, user: Any) -> Any:
+    """The request's session, if it is this user's."""
+    session: Any = getattr(request, "session", None)
+    # One that is not loaded yet is not what told this user.
+    is_its = getattr(session, "accessed", False) and session.get(SESSION_KEY) == str(user.pk)
+    return session if is_its else None
+
+
 def load_user(claim: Mapping[str, str]) -> AbstractUser | None:
-    """Load the user of a claim, if its backend still vouches for it; whether it is unchanged is another question."""
+    """Load the user of a claim, if its session lasts and its backend still vouches for it.
+
+    Whether it is unchanged is another question.
+    """
     pk = _read_pk(claim)
-    backends = _find_backends(claim) if pk is not None else []
-    users = (_remember(backend.get_user(pk), claim) for backend in backends)
+    if pk is None or ("session" in claim and _open_session(claim).get(SESSION_KEY) != claim["pk"]):
+        return None
+    users = (_remember(backend.get_user(pk), claim) for backend in _find_backends(claim))
     return next((user for user in users if user is not None), None)
 
 
 async def aload_user(claim: Mapping[str, str]) -> AbstractUser | None:
     """`load_user` on an async stack."""
     pk = _read_pk(claim)
-    for backend in _find_backends(claim) if pk is not None else []:
+    if pk is None or ("session" in claim and await _open_session(claim).aget(SESSION_KEY) != claim["pk"]):
+        return None
+    for backend in _find_backends(claim):
         get_user: Callable[[Any], Any] = getattr(backend, "aget_user", None) or sync_to_async(backend.get_user)
         user = _remember(await get_user(pk), claim)
         if user is not None:
             return user
     return None
+
+
+def _open_session(claim: Mapping[str, str]) -> Any:
+    """The session of a claim, to be read; one that is no more is empty."""
+    return make_session(unseal(claim["session"], derive_keys("session")))
 
 
 def _read_pk(claim: Mapping[str, str]) -> Any:

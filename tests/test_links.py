@@ -6,11 +6,13 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
+import jwt
 import pytest
 from django.conf.urls.i18n import i18n_patterns
-from django.contrib.auth import get_user_model
+from django.contrib.auth import get_user_model, login
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.decorators import login_required
+from django.contrib.sessions.backends.db import SessionStore
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse, JsonResponse
 from django.test import Client, RequestFactory
@@ -480,6 +482,65 @@ def test_the_decorator_does_so_too(site, settings, user):
     site.route("link/", login_required(member))
     assert follow(site, link_of(site, user)).content == b"member"
     assert_ends_the_stream(follow(site, build_link(RequestFactory().get("/link/"))))
+
+
+ENGINES = ["db", "cached_db", "cache"]
+
+
+def log_out_of(link_cookie: str) -> None:
+    client = Client()
+    client.cookies["sessionid"] = link_cookie.removeprefix("sessionid=")
+    client.logout()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_log_out_ends_the_links_of_that_session_and_of_no_other(site, settings, user, engine, monkeypatch):
+    settings.MIDDLEWARE = ORDERS["grip first"]
+    settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
+    cookies = [cookie_of(user), cookie_of(user)]
+    monkeypatch.setitem(globals(), "cookie_of", lambda user: cookies[0])
+    site.route("link/", amake_link if site.stack == "asgi" else make_link)
+    first = link_of(site, user)
+    # A link made in answer to a link still knows the session, though no cookie came.
+    second = follow(site, first).content.decode()
+    assert second == first
+    monkeypatch.setitem(globals(), "cookie_of", lambda user: cookies[1])
+    other = link_of(site, user)
+    assert other != second
+    site.urlpatterns.clear()
+    site.route("link/", whoami)
+    assert follow(site, second).content == b"alice True"
+    log_out_of(cookies[0])
+    assert_ends_the_stream(follow(site, second))
+    assert follow(site, other).content == b"alice True"
+
+
+def test_a_session_that_has_expired_ends_its_links(site, settings, user):
+    from django.contrib.sessions.models import Session
+
+    settings.MIDDLEWARE = ORDERS["grip last"]
+    site.route("link/", whoami)
+    link = link_of(site, user)
+    Session.objects.update(expire_date="2020-01-01T00:00:00Z")
+    assert_ends_the_stream(follow(site, link))
+
+
+def test_a_sessions_key_is_not_in_its_links_for_others_to_read(settings, user):
+    settings.MIDDLEWARE = ORDERS["grip first"]
+    request = RequestFactory().get("/link/")
+    request.session = SessionStore()
+    login(request, user, backend=MODELS)
+    key = request.session.session_key
+    claims = jwt.decode(build_link(request, user=user).split("/")[-2], options={"verify_signature": False})
+    assert set(claims["u"]) == {"pk", "hash", "session"}
+    assert key not in str(claims)
+
+
+def test_a_session_that_is_the_cookie_itself_cannot_be_asked_for(site, settings, user):
+    settings.MIDDLEWARE = ORDERS["grip first"]
+    settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
+    site.route("link/", whoami)
+    assert follow(site, link_of(site, user)).content == b"alice True"
 
 
 class Directory(ModelBackend):
