@@ -304,7 +304,8 @@ class Lane:
         except Turned as trouble:
             self._finish(batch, ProxyRefused(str(trouble), status=trouble.status))
         except Exception as error:  # noqa: BLE001 - transports are handed in; none may end the sender
-            logger.exception("A transport failed in a way it should not.", extra={"grip_proxy": self.url})
+            told = {"grip_event": "transport_error", "grip_proxy": self.url}
+            logger.exception("A transport failed in a way it should not.", extra=told)
             self._finish(batch, ProxyFailure(f"{type(error).__name__} in the transport"))
         except BaseException:
             batch.uncertain_since = batch.uncertain_since or began

@@ -21,7 +21,7 @@ from django_grip.exceptions import (
 )
 from django_grip.protocol.formats import HttpStreamFormat
 from django_grip.protocol.items import Item
-from django_grip.publishing import Policy, Publication, Publisher
+from django_grip.publishing import HttpTransport, Policy, Publication, Publisher
 
 from .conftest import (
     HASTY,
@@ -414,6 +414,24 @@ def test_trouble_that_stays_is_a_failure_that_is_told(
     assert lost(log) == 1
     assert ("failing", "WARNING") in events(log)
     assert publisher.counters()[server.url].failed == 1
+
+
+def test_a_transport_that_raises_what_it_should_not_ends_no_sender(
+    server: ControlServer, make_publisher: MakePublisher, log: pytest.LogCaptureFixture
+) -> None:
+    class Odd(HttpTransport):
+        def send(self, parcels: Any, *, deadline: float) -> None:
+            if b"odd" in parcels[0].body:
+                raise RuntimeError("this should not be")
+            super().send(parcels, deadline=deadline)
+
+    publisher = make_publisher(Odd(server.url))
+    assert str(submit(publisher, "odd").exception(PATIENCE)).endswith("RuntimeError in the transport")
+    submit(publisher, "even").result(PATIENCE)
+    publisher.flush(PATIENCE)
+    assert server.contents() == ["even"]
+    assert ("transport_error", "ERROR") in events(log)
+    assert lost(log) == 1
 
 
 @pytest.mark.parametrize(
