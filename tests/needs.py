@@ -44,6 +44,7 @@ NEEDS = {
     "dev": _extra("dev", "uvicorn", "websockets"),
     "zmq": _extra("zmq", "zmq", "tnetstring"),
     "crypto": _extra("crypto", "cryptography"),
+    "mypy": Need("pip install -r tests/requirements-tools.txt", modules=("mypy", "mypy_django_plugin")),
     "mkdocs": Need("pip install -r tests/requirements-tools.txt", modules=("mkdocs", "pygments")),
 }
 
