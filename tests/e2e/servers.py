@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -145,6 +146,11 @@ class AppServer:
         """Stop and start again on the same port, as a deploy does."""
         self.stop()
         self.start()
+
+    def reload(self) -> None:
+        """Let gunicorn replace its workers, as a deploy should: it listens all the while."""
+        assert self._process is not None
+        os.kill(self._process.pid, signal.SIGHUP)
 
     def is_alive(self) -> bool:
         return self._process is not None and self._process.is_alive()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -13,6 +14,7 @@ from websockets.sync.client import ClientConnection
 from .backstage import Backstage
 from .puppets import LIVE_SITE, PREFIX, ask, change, closing, cookie_header, hear, logged_in, open_as, tell
 from .sites import Site
+from .waiting import wait_until
 
 pytestmark = [pytest.mark.needs("zmq"), LIVE_SITE]
 
@@ -327,6 +329,42 @@ def test_clients_outlive_a_restart_of_the_application(own_site: Site, channel: s
         assert (hear(ws), hear(other)) == (2, 2)
         tell(ws, "publish", message="from the new one")
         assert (hear(ws), hear(other)) == ("from the new one", "from the new one")
+
+
+# What the servers log when they are asked to end in order.
+SAYS_IT_ENDS = {"gunicorn": "Handling signal: term", "uvicorn": "Shutting down"}
+
+
+def test_a_restart_lets_the_message_under_way_be_finished(own_site: Site, channel: str) -> None:
+    backstage = Backstage(own_site, channel)
+    with own_site.ws(f"/views/ws/{channel}/") as ws:
+        tell(ws, "wait", message="finished")
+        backstage.wait_notes(["waits"])
+        with own_site.in_background(own_site.app.stop) as stopping:
+            says_so = SAYS_IT_ENDS[own_site.app.server]
+            wait_until(lambda: says_so in own_site.app.log_text(), "the server was told to end")
+            backstage.open_gate()
+            stopping.result()
+        assert hear(ws) == "finished"
+        own_site.app.start()
+        assert ask(ws, "count") == 1
+    assert closes(backstage) == [[1000, ""]]
+
+
+def test_a_reload_in_the_midst_of_messages_drops_nobody(make_site: Callable[..., Site], channel: str) -> None:
+    """A server that ends resets what it has not accepted yet, and with it a message: so deploy by a reload."""
+    site = make_site("gunicorn", settings={"GRIP_PREFIX": PREFIX})
+    counted = []
+    with site.ws(f"/views/ws/{channel}/") as ws:
+        site.app.reload()
+
+        def counts_on() -> bool:
+            counted.append(ask(ws, "count"))
+            return site.app.log_text().count("Worker exiting") >= 2
+
+        wait_until(counts_on, "both workers were replaced", interval=0)
+        assert ask(ws, "count") == len(counted) + 1
+    assert counted == list(range(1, len(counted) + 1))
 
 
 def test_clients_come_back_after_a_restart_of_the_proxy(own_site: Site, channel: str) -> None:

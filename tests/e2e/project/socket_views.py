@@ -68,9 +68,11 @@ class Commands:
             }
         )
 
-    def do_wait(self) -> None:
+    def do_wait(self, message: Any = None) -> None:
         self.note("waits")
         gates.pass_through(self.kwargs["name"])
+        if message is not None:
+            self.send(message)
 
     def do_close(self, **arguments: Any) -> None:
         self.close(**arguments)
