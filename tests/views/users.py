@@ -25,8 +25,8 @@ class MemoryBackend(BaseBackend):
         user = users.get(int(user_id))
         return user if user is not None and user.is_active else None
 
-    def has_perm(self, user_obj: Any, perm: str, obj: Any = None) -> bool:
-        return perm in permissions.get(user_obj.pk, set())
+    def get_user_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
+        return permissions.get(user_obj.pk, set())
 
 
 def make_user(name: str, *, pk: int = 1, may: tuple[str, ...] = ()) -> User:
