@@ -39,7 +39,6 @@ setup(
         "pubcontrol>=3.5,<4",
         # 2.12 is the first to refuse tokens with a "crit" it does not know
         "PyJWT>=2.12,<3",
-        "urllib3>=2.0.2,<3",
     ],
     extras_require={
         # Django REST framework: django_grip.rest
