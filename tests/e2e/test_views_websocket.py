@@ -225,7 +225,8 @@ def test_messages_published_while_hooks_answer_lose_nothing(
     for number in range(100):
         tell(one, "publish", message=number, exclude_self=True)
         tell(one, "count")
-    assert [hear(two) for _ in range(100)] == list(range(100))
+    # Two requests may be answered by two processes, and each publishes in an order of its own.
+    assert sorted(hear(two) for _ in range(100)) == list(range(100))
     assert [hear(one) for _ in range(100)] == list(range(1, 101))
 
 
