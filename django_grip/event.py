@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.functional import Promise
 from pubcontrol import Format
 
 from .encoding import encode_json
@@ -37,7 +38,8 @@ class Event:
 
         Raises: ItemError, for data that is not JSON; UsageError, for a name or an id with a line break.
         """
-        data = self.data if isinstance(self.data, str) else _encode(self.data)
+        # A lazy string is text like any other.
+        data = str(self.data) if isinstance(self.data, (str, Promise)) else _encode(self.data)
         return encode_sse(data, event=self.event, id=self.id, retry=self.retry)
 
     def to_websocket(self) -> str:

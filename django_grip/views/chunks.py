@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpResponse, StreamingHttpResponse
+from django.utils.functional import Promise
 
 from .flow import Course, blocking
 
@@ -26,7 +27,7 @@ _END: Any = object()
 
 def is_iterated(content: Any) -> bool:
     """Whether a content is several pieces, rather than one."""
-    return isinstance(content, (Iterable, AsyncIterable)) and not isinstance(content, (str, bytes, Mapping))
+    return isinstance(content, (Iterable, AsyncIterable)) and not isinstance(content, (str, bytes, Promise, Mapping))
 
 
 def put_before(piece: Any, content: Any) -> Any:

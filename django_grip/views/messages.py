@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any, cast
 
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.functional import Promise
 
 from ..encoding import decode_json, make_json_encoder
 from ..exceptions import MessageDecodeError, ProtocolError
@@ -71,6 +72,8 @@ def _count_bytes(raw: str | bytes) -> int:
 
 
 def _write_text(message: Any) -> str:
+    if isinstance(message, Promise):
+        return str(message)
     if not isinstance(message, str):
         raise TypeError(f'With encoding = "text" a message is a str, not {type(message).__name__}; see "json".')
     return message

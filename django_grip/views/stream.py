@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.core.exceptions import ImproperlyConfigured, RequestDataTooBig
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
+from django.utils.functional import Promise
 
 from ..event import Event
 from ..exceptions import UsageError
@@ -81,6 +82,8 @@ class StreamView(GripView):
     def get_format(cls, message: Any) -> HttpStreamFormat | Event:
         if isinstance(message, Event):
             return message
+        if isinstance(message, Promise):
+            message = str(message)
         if not isinstance(message, (str, bytes)):
             raise TypeError(f"{cls.__name__} streams str or bytes, not {type(message).__name__}.")
         return HttpStreamFormat(message)
@@ -178,6 +181,8 @@ class StreamView(GripView):
 
     def encode_chunk(self, chunk: Any) -> str | bytes:
         """How one piece of what `on_open` returned goes over the wire."""
+        if isinstance(chunk, Promise):
+            return str(chunk)
         if not isinstance(chunk, (str, bytes)):
             raise TypeError(
                 f"{type(self).__name__}.on_open returns str, bytes, an iterator of these or a response, "

@@ -133,6 +133,18 @@ def test_a_project_can_have_its_own_json_encoder(echo, published):
     assert published.messages == ['{"set":[2]}']
 
 
+def test_a_lazy_string_is_text(echo, published):
+    class View(WebSocketView):
+        channels = ["all"]
+
+        def on_message(self, message):
+            self.send(gettext_lazy("yes"))
+            self.publish(gettext_lazy("yes"))
+
+    assert sent(events_of(echo(View).send(text("x")))) == [b"yes"]
+    assert published.messages == ["yes"]
+
+
 def test_an_event_is_sent_as_it_is_published(echo):
     class View(WebSocketView):
         def on_message(self, message):
