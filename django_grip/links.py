@@ -162,13 +162,12 @@ def answer_link(request: GripHttpRequest, response: HttpResponseBase) -> HttpRes
     What is no 2xx the proxy takes for an outage: the stream stays open, and for half a minute it asks five times more
     (RETRY_MAX in its httpsession.cpp).
     """
-    refused = 300 <= response.status_code < 500 and response.status_code not in _PASSING_STATUSES
-    if request.grip.link is None or request.grip.link.kind != "next" or not refused:
+    status, link = response.status_code, request.grip.link
+    refused = 300 <= status < 500 and status not in _PASSING_STATUSES
+    if link is None or link.kind != "next" or not refused:
         return response
     request.grip.instruct = None
-    logger.info(
-        "The stream at %s is ended: its next link was answered with %d.", show_path(request), response.status_code
-    )
+    logger.info("The stream at %s is ended: its next link was answered with %d.", show_path(request), status)
     return stand_in(_end_stream(), response)
 
 

@@ -27,6 +27,8 @@ __all__ = ["GripData", "GripHttpRequest", "current_grip", "hide_headers", "ident
 # The request that is being answered, for helpers that are handed only a response.
 current_grip: ContextVar[GripData | None] = ContextVar("django_grip_current", default=None)
 
+_NO_FEATURES: frozenset[str] = frozenset()
+
 
 class GripHttpRequest(HttpRequest):
     """An `HttpRequest` behind `GripMiddleware`: annotate ``request`` with it for completion."""
@@ -50,8 +52,6 @@ class GripData:
 
     __slots__ = ("_request", "features", "held", "instruct", "last", "link", "proxied", "signed")
 
-    features: frozenset[str]
-
     def __init__(self, request: HttpRequest) -> None:
         # Not the request itself: the two would hold each other until the garbage collector comes.
         self._request = ref(request)
@@ -59,7 +59,7 @@ class GripData:
         self.held: tuple[tuple[HttpResponseBase, Instruct], ...] = ()
         self.proxied = False
         self.signed = False
-        self.features = _NO_FEATURES
+        self.features: frozenset[str] = _NO_FEATURES
         self.last: dict[str, str] = {}
         self.link: Link | None = None
         self.instruct: Instruct | None = None
@@ -101,9 +101,6 @@ class GripData:
             # What is published to a stream is appended to it as it is, so its beginning cannot be compressed. The
             # proxy asks for no compression (GRIP.md, 1); what stands between it and us might.
             request.META.pop("HTTP_ACCEPT_ENCODING", None)
-
-
-_NO_FEATURES: frozenset[str] = frozenset()
 
 
 def identify_request(request: GripHttpRequest) -> GripData:
