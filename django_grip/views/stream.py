@@ -11,7 +11,7 @@ from django.http.response import HttpResponseBase
 from django.utils.functional import Promise
 
 from ..event import Event
-from ..exceptions import UsageError
+from ..exceptions import InstructError, UsageError
 from ..links import build_link
 from ..protocol.formats import HttpStreamFormat
 from ..protocol.instruct import Instruct
@@ -219,18 +219,24 @@ class StreamView(GripView):
 
     def _set_links(self, instruct: Instruct) -> None:
         features = self.request.grip.features
-        query = self.request.META.get("QUERY_STRING", "")
         if self.live_recheck and "link:next" in features:
-            instruct.set_next_link(build_link(self.request, query=query), self.live_recheck)
+            instruct.set_next_link(self._build_link("next"), self.live_recheck)
             # Pushpin puts the fetch off each time that all of a stream's channels were published to (activeChannels in
             # its httpsession.cpp), so a busy stream would never be asked for again. To this one nobody publishes.
             instruct.add_channel(_SILENT_CHANNEL)
         if "on_close" not in self._own_hooks():
             return
         if "link:gone" in features:
-            instruct.set_gone_link(build_link(self.request, "gone", query=query, max_age=_GONE_MAX_AGE))
+            instruct.set_gone_link(self._build_link("gone", max_age=_GONE_MAX_AGE))
         else:
             self._warn_of_on_close()
+
+    def _build_link(self, kind: str, **options: Any) -> str:
+        try:
+            return build_link(self.request, kind, query=self.request.META.get("QUERY_STRING", ""), **options)
+        except InstructError as error:
+            # Without its link it would be a stream that nobody can end.
+            raise Refusal("This URL is too long for a stream that stays open.", status=414) from error
 
     @classmethod
     def _warn_of_on_close(cls) -> None:
