@@ -419,6 +419,22 @@ def test_a_304_that_is_not_held_stays_one(site, settings):
     assert (response.status_code, grip_headers(response)) == (304, {})
 
 
+def test_a_304_that_has_nothing_of_a_held_response_is_not_taken_for_it(site):
+    def view(request):
+        set_hold_longpoll(HttpResponse("discarded"), "discarded")
+        return HttpResponseNotModified()
+
+    site.route("page/", view)
+    response = site.get("/page/", headers=proxied())
+    assert (response.status_code, grip_headers(response)) == (304, {})
+
+
+def test_a_response_is_kept_out_of_caches_as_soon_as_it_is_held():
+    response = HttpResponse()
+    set_hold_stream(response, "room")
+    assert response["Cache-Control"] == "no-store, private"
+
+
 def test_a_304_of_the_condition_decorator_stays_one(site):
     def view(request):
         raise AssertionError("not modified, so not called")

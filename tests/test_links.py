@@ -372,6 +372,13 @@ def test_without_djangos_users_a_link_has_none(site, settings):
     assert follow(site, build_link(RequestFactory().get("/link/"))).content == b"False"
 
 
+def test_the_user_comes_back_without_djangos_middleware_too(site, settings, user):
+    settings.MIDDLEWARE = [GRIP]
+    site.route("link/", awhoami if site.is_async else whoami)
+    link = build_link(RequestFactory().get("/link/"), user=user)
+    assert follow(site, link).content == (b"alice True True" if site.is_async else b"alice True")
+
+
 def rename(user):
     user.username = "alicia"
 
