@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from functools import wraps
 from inspect import isawaitable
-from typing import Any, TypeVar, overload
+from typing import Any, ParamSpec, Protocol, overload
 
 from asgiref.sync import iscoroutinefunction
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 
 from .conf import read_origins
 
 __all__ = ["websocket_only"]
 
-View = TypeVar("View", bound=Callable[..., Any])
+P = ParamSpec("P")
+
+
+class _Decorator(Protocol):
+    """What it does to a view: returning nothing is as good as returning a response."""
+
+    @overload
+    def __call__(
+        self, view: Callable[P, Coroutine[Any, Any, HttpResponseBase | None]], /
+    ) -> Callable[P, Coroutine[Any, Any, HttpResponseBase]]: ...
+    @overload
+    def __call__(self, view: Callable[P, HttpResponseBase | None], /) -> Callable[P, HttpResponseBase]: ...
 
 
 @overload
-def websocket_only(view: View, /) -> View: ...
+def websocket_only(
+    view: Callable[P, Coroutine[Any, Any, HttpResponseBase | None]], /
+) -> Callable[P, Coroutine[Any, Any, HttpResponseBase]]: ...
 @overload
-def websocket_only(*, allowed_origins: Iterable[str] = ...) -> Callable[[View], View]: ...
+def websocket_only(view: Callable[P, HttpResponseBase | None], /) -> Callable[P, HttpResponseBase]: ...
+@overload
+def websocket_only(*, allowed_origins: Iterable[str] = ...) -> _Decorator: ...
 def websocket_only(view: Any = None, /, *, allowed_origins: Iterable[str] = ()) -> Any:
     """Let only WebSocket events through to a view; ``request.wscontext`` is then never None.
 

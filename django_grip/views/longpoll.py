@@ -131,7 +131,6 @@ class LongPollView(GripView):
 
     def _get_content(self, response: HttpResponseBase) -> bytes:
         if not isinstance(response, HttpResponse):
-            response.close()
             raise TypeError(
                 f"{type(self).__name__}.get_payload returned a response that streams; define get_etag() for that."
             )

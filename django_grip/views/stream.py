@@ -197,7 +197,6 @@ class StreamView(GripView):
             and result is not None
             and not (name == "on_message" and isinstance(result, HttpResponseBase))
         ):
-            getattr(result, "close", lambda: None)()
             allowed = "a response, or None" if name == "on_message" else "nothing"
             raise TypeError(f"{type(self).__name__}.{name} returned {type(result).__name__}; return {allowed}.")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.http import HttpResponse
@@ -156,7 +156,7 @@ class WebSocketView(GripView):
     def get_format(cls, message: Any) -> WebSocketMessageFormat | Event:
         return message if isinstance(message, Event) else get_codec(cls.encoding, cls.encoder).to_format(message)
 
-    def get_subprotocol(self, offered: list[str]) -> str | None:
+    def get_subprotocol(self, offered: list[str]) -> str | Awaitable[str | None] | None:
         """Choose a subprotocol of those the client offers; None: none. May be async."""
         return next((name for name in self.subprotocols if name in offered), None)
 
@@ -304,7 +304,6 @@ class WebSocketView(GripView):
     def after_hook(self, function: Callable[..., Any], result: Any) -> None:
         """Refuse what no hook may return, and keep the state; both undo the hook's transaction."""
         if result is not None and not (self._opening and isinstance(result, HttpResponseBase)):
-            getattr(result, "close", lambda: None)()
             raise TypeError(
                 f"{type(self).__name__}.{function.__name__} returned {type(result).__name__}: on_open may return a "
                 "response, the others return nothing. To answer the client, call self.send()."
