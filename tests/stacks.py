@@ -13,7 +13,7 @@ from asgiref.sync import async_to_sync, iscoroutinefunction
 from django.test.client import AsyncClientHandler, ClientHandler, FakePayload
 from django.urls import path as url_path
 
-from .proxy import PROXIES, FakeProxy
+from .fake_proxy import PROXIES, FakeProxy
 
 STACKS = ["wsgi", "asgi", "asgi, sync views"]
 

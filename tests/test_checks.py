@@ -11,7 +11,7 @@ import pytest
 from django.core import checks
 from django.core.management import call_command
 
-from .proxy import KEY, PROXIES
+from .fake_proxy import KEY, PROXIES
 
 ROOT = Path(__file__).parents[1]
 GRIP = "django_grip.GripMiddleware"

@@ -11,7 +11,7 @@ from django.test import override_settings
 from django_grip import conf
 from django_grip.conf import GripSettings, derive_keys, find_problems, grip_settings
 
-from .proxy import KEY, PROXIES
+from .fake_proxy import KEY, PROXIES
 
 EVERYTHING = {
     "GRIP_PROXIES": [{"control_uri": "http://127.0.0.1:1", "control_iss": "me", "key": KEY, "verify_iss": "pushpin"}],

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST
 
 from django_grip import websocket_only
 
-from .proxy import events_of, sent, text
+from .fake_proxy import events_of, sent, text
 
 pytest_plugins = ["tests.fixtures"]
 

@@ -21,7 +21,7 @@ from django_grip.exceptions import ChannelNameError, InstructError
 from django_grip.holds import MAX_HELD_BODY
 from django_grip.request import GripData
 
-from .proxy import PROXIES, proxied
+from .fake_proxy import PROXIES, proxied
 
 pytest_plugins = ["tests.fixtures"]
 

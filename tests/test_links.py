@@ -25,7 +25,7 @@ from django_grip.exceptions import InstructError
 from django_grip.links import LINK_MARK, abuild_link, build_link
 from django_grip.protocol.links import Link, build_link_token
 
-from .proxy import proxied
+from .fake_proxy import proxied
 from .stacks import Site
 
 pytest_plugins = ["tests.fixtures"]

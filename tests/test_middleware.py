@@ -21,7 +21,7 @@ from django_grip import GripMiddleware, set_hold_stream, websocket_only
 from django_grip.conf import grip_settings
 from django_grip.links import build_link
 
-from .proxy import EVENTS_TYPE, FEATURES, KEY, OPEN, PROXIES, events_of, grip_sig, proxied, text
+from .fake_proxy import EVENTS_TYPE, FEATURES, KEY, OPEN, PROXIES, events_of, grip_sig, proxied, text
 from .stacks import Site
 
 pytest_plugins = ["tests.fixtures"]

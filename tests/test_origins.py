@@ -10,7 +10,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django_grip import websocket_only
 from django_grip.origins import parse_origin
 
-from .proxy import close, events_of, text
+from .fake_proxy import close, events_of, text
 
 pytest_plugins = ["tests.fixtures"]
 

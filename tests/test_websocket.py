@@ -23,7 +23,7 @@ from django.views.debug import ExceptionReporter
 
 from django_grip import set_hold_stream, websocket_only
 
-from .proxy import (
+from .fake_proxy import (
     DISCONNECT,
     EVENTS_TYPE,
     OPEN,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.http import HttpResponse
 
-from .proxy import EVENTS_TYPE, events_of, proxied
+from .fake_proxy import EVENTS_TYPE, events_of, proxied
 
 pytest_plugins = ["tests.fixtures"]
 

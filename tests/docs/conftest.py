@@ -12,7 +12,7 @@ from django.test import override_settings
 from django_grip.publisher import publish_to
 from django_grip.publishing import Parcel
 from tests.e2e.conftest import make_site  # noqa: F401 - a fixture
-from tests.proxy import PROXIES
+from tests.fake_proxy import PROXIES
 
 
 class Recorder:

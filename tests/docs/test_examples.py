@@ -16,7 +16,7 @@ from django.test import Client, RequestFactory, override_settings
 from django.urls import path
 
 from django_grip.protocol.headers import parse_grip_channel
-from tests.proxy import FakeProxy, close, events_of, proxied, sent, text
+from tests.fake_proxy import FakeProxy, close, events_of, proxied, sent, text
 
 from .conftest import Recorder
 from .pages import run_page

@@ -10,7 +10,7 @@ from django.test import override_settings
 from django.utils.module_loading import import_string
 
 from django_grip import checks
-from tests.proxy import PROXIES
+from tests.fake_proxy import PROXIES
 
 from .conftest import Recorder
 from .pages import PAGES, Snippet, run_page, run_snippet, snippets

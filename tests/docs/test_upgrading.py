@@ -13,7 +13,7 @@ from django.urls import path
 
 from django_grip import checks, publish, set_hold_stream, websocket_only
 from django_grip.exceptions import ChannelNameError, GripError, InstructError, NoProxy
-from tests.proxy import EVENTS_TYPE, OPEN, PROXIES, FakeProxy, proxied
+from tests.fake_proxy import EVENTS_TYPE, OPEN, PROXIES, FakeProxy, proxied
 
 from .pages import read
 

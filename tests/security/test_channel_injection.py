@@ -10,7 +10,7 @@ from django.urls import path as url_path
 
 from django_grip.views import EventStreamView, LongPollView, StreamView, WebSocketView
 
-from ..proxy import controls, events_of, proxied
+from ..fake_proxy import controls, events_of, proxied
 
 # What is in the path, and the value that a template's field gets.
 PATHS = [

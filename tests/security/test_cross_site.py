@@ -7,7 +7,7 @@ import pytest
 from django_grip import websocket_only
 from django_grip.views import WebSocketView
 
-from ..proxy import events_of, sent, text
+from ..fake_proxy import events_of, sent, text
 from ..views.users import make_session, make_user
 
 REFUSED = b"Pages of this origin may not open this WebSocket.\n"

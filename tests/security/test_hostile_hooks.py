@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django_grip.exceptions import ConnectionClosed
 from django_grip.views import StreamView, WebSocketView
 
-from ..proxy import close, events_of, proxied, sent, text
+from ..fake_proxy import close, events_of, proxied, sent, text
 from ..views.conftest import instructions
 from ..views.test_websocket_messages import closing
 

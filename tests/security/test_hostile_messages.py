@@ -7,7 +7,7 @@ import pytest
 from django_grip.protocol.websocket_events import WebSocketEvent
 from django_grip.views import EventStreamView, StreamView, WebSocketView
 
-from ..proxy import EVENTS_TYPE, binary, close, events_of, proxied, sent, text
+from ..fake_proxy import EVENTS_TYPE, binary, close, events_of, proxied, sent, text
 from ..views.test_websocket_messages import closing
 
 

@@ -8,7 +8,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from django_grip.views import StreamView, WebSocketView
 
-from ..proxy import EVENTS_TYPE, proxied
+from ..fake_proxy import EVENTS_TYPE, proxied
 
 FORGED = {"connection-id": "victim", "meta-grip-state": "forged", "meta-user": "admin", "meta-role": "admin"}
 EVENTS = b"OPEN\r\nTEXT 5\r\nhello\r\n"

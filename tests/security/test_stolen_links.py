@@ -11,7 +11,7 @@ from django_grip.conf import derive_keys
 from django_grip.protocol.links import Link, build_link_token
 from django_grip.views import LongPollView, StreamView, WebSocketView
 
-from ..proxy import FEATURES, grip_sig, proxied
+from ..fake_proxy import FEATURES, grip_sig, proxied
 from ..views.conftest import body_of, instructions
 from ..views.users import accounts, make_session, make_user, users
 

@@ -12,7 +12,7 @@ from django_grip.conf import derive_keys
 from django_grip.protocol.state import build_state
 from django_grip.views import WebSocketView, connection_state
 
-from ..proxy import EVENTS_TYPE, close, events_of, grip_sig, sent, text
+from ..fake_proxy import EVENTS_TYPE, close, events_of, grip_sig, sent, text
 from ..views.users import make_session, make_user
 
 CLOSED = [("CLOSE", b"\x11\x31log in again")]

@@ -18,7 +18,7 @@ from django_grip.publishing import Parcel
 from django_grip.views import LongPollView
 from django_grip.views.base import GripView
 
-from ..proxy import PROXIES, FakeProxy
+from ..fake_proxy import PROXIES, FakeProxy
 
 HOOKS = {"sync": "sync hooks", "async": "async hooks"}
 

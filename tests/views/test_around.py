@@ -11,7 +11,7 @@ from django.views.decorators.cache import cache_page
 
 from django_grip.views import EventStreamView, LongPollView, StreamView, WebSocketView
 
-from ..proxy import close, events_of, proxied, sent, text
+from ..fake_proxy import close, events_of, proxied, sent, text
 from .conftest import body_of, instructions, make_client
 from .users import accounts, make_session, make_user
 

@@ -9,7 +9,7 @@ from django.utils.decorators import method_decorator
 
 from django_grip.views import EventStreamView, LongPollView, StreamView, WebSocketView
 
-from ..proxy import events_of, proxied, sent, text
+from ..fake_proxy import events_of, proxied, sent, text
 from .conftest import body_of
 from .test_websocket_messages import closing
 from .users import accounts, make_session, make_user, permissions

@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django_grip.views import EventStreamView, LongPollView, StreamView, WebSocketView
 from django_grip.views.base import GripView
 
-from ..proxy import proxied
+from ..fake_proxy import proxied
 
 VIEWS = [WebSocketView, StreamView, EventStreamView, LongPollView]
 every_view = pytest.mark.parametrize("base", VIEWS)

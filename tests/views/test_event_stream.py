@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from django_grip import Event
 from django_grip.views import EventStreamView
 
-from ..proxy import proxied
+from ..fake_proxy import proxied
 from .conftest import body_of, instructions
 from .test_stream import AsyncRow, Row
 

@@ -13,7 +13,7 @@ from django.http import Http404, HttpResponse, JsonResponse, StreamingHttpRespon
 from django_grip.views import LongPollView, longpoll
 from django_grip.views.etags import format_etag, hash_etag, is_known
 
-from ..proxy import proxied
+from ..fake_proxy import proxied
 from .conftest import body_of, instructions
 from .users import accounts, make_session, make_user
 

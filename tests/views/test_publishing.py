@@ -11,7 +11,7 @@ from django_grip import Event
 from django_grip.exceptions import ChannelNameError, UsageError
 from django_grip.views import EventStreamView, LongPollView, StreamView, WebSocketView
 
-from ..proxy import events_of, proxied, sent, text
+from ..fake_proxy import events_of, proxied, sent, text
 from .users import accounts, make_session, make_user
 
 __all__ = ["accounts"]

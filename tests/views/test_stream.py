@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from django_grip.protocol.channels import Channel
 from django_grip.views import StreamView
 
-from ..proxy import proxied
+from ..fake_proxy import proxied
 from .conftest import body_of, instructions, make_client
 from .users import accounts, make_session, make_user
 

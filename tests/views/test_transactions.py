@@ -18,7 +18,7 @@ from django_grip.views import LongPollView, StreamView, WebSocketView
 from django_grip.views.flow import arun
 from django_grip.views.transactions import find_atomic_databases
 
-from ..proxy import close, events_of, proxied, sent, text
+from ..fake_proxy import close, events_of, proxied, sent, text
 from .conftest import body_of
 from .test_websocket_messages import closing
 

@@ -8,7 +8,7 @@ from django.http import Http404, HttpResponse
 
 from django_grip.views import WebSocketView
 
-from ..proxy import close, events_of, sent, text
+from ..fake_proxy import close, events_of, sent, text
 from .test_websocket_messages import closing
 
 

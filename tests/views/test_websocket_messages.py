@@ -15,7 +15,7 @@ from django_grip import Event
 from django_grip.protocol.websocket_events import WebSocketEvent
 from django_grip.views import WebSocketView
 
-from ..proxy import binary, close, events_of, sent, text
+from ..fake_proxy import binary, close, events_of, sent, text
 
 
 def closing(response):

@@ -13,7 +13,7 @@ from django_grip.protocol.control import build_set_meta
 from django_grip.protocol.websocket_events import WebSocketEvent
 from django_grip.views import WebSocketView
 
-from ..proxy import DISCONNECT, OPEN, close, controls, events_of, sent, text
+from ..fake_proxy import DISCONNECT, OPEN, close, controls, events_of, sent, text
 
 
 def decoded(response):

@@ -16,7 +16,7 @@ from django.test import override_settings
 from django_grip.views import WebSocketView, connection_state
 
 from .. import settings as project
-from ..proxy import close, events_of, sent, text
+from ..fake_proxy import close, events_of, sent, text
 from .test_websocket_messages import closing
 from .users import accounts, make_session, make_user, users
 

@@ -1,0 +1,5 @@
+"""The embedded GRIP proxy: a core without I/O, and an ASGI shell that puts it in front of an application.
+
+A room of floor 1: it knows no Django. The core is `Engine` (who is subscribed to what, and the exchanges with clients);
+the shell is `asgi`. What of Pushpin it leaves out, and where it differs on purpose, is in docs/embedded.md.
+"""

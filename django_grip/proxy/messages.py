@@ -1,0 +1,83 @@
+"""What passes between a client, the proxy and the application: requests and responses, in the form ASGI has them.
+
+Header names are lower case, names and values bytes. Paths are as on the wire, percent-encoded, the query apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+__all__ = ["AppFailure", "AppRequest", "AppResponse", "ClientRequest", "Headers", "all_of", "first_of"]
+
+Headers = list[tuple[bytes, bytes]]
+
+
+def all_of(headers: Headers, name: bytes) -> Iterator[bytes]:
+    """The values of a header, in order. name: lower case."""
+    return (value for key, value in headers if key == name)
+
+
+def first_of(headers: Headers, name: bytes) -> bytes | None:
+    """The first value of a header, or None. name: lower case."""
+    return next(all_of(headers, name), None)
+
+
+@dataclass
+class ClientRequest:
+    """What a client asked for, as it came: nothing is taken out yet.
+
+    scheme: http, https, ws or wss. body: what was read of it so far, or None when it was too big to be kept, so that
+    the request cannot be made again.
+    """
+
+    method: str
+    path: bytes
+    query: bytes = b""
+    headers: Headers = field(default_factory=list)
+    scheme: str = "http"
+    body: bytes | None = b""
+
+    def __repr__(self) -> str:
+        return f"<ClientRequest {self.method} {self.path!r}>"
+
+
+class AppRequest(NamedTuple):
+    """What the proxy asks the application. Its headers are all there are: cleaned of the client's forgeries, signed.
+
+    purpose: "open" (the client's own request, or OPEN), "events" (of a WebSocket, ticks too), "replay", "next", "gone".
+    """
+
+    method: str
+    path: bytes
+    query: bytes
+    headers: Headers
+    body: bytes
+    purpose: str
+
+    def __repr__(self) -> str:
+        return f"<AppRequest {self.purpose}: {self.method} {self.path!r}>"
+
+
+@dataclass
+class AppResponse:
+    """What the application answered, whole."""
+
+    status: int
+    headers: Headers = field(default_factory=list)
+    body: bytes = b""
+
+    def __repr__(self) -> str:
+        return f"<AppResponse {self.status}, body of {len(self.body)}>"
+
+
+@dataclass
+class AppFailure:
+    """The application raised, hung, or answered what is no response.
+
+    text: what happened, for the log; clients are not told. status: what a client is told, 500, 502 or 504.
+    """
+
+    text: str
+    status: int = 502
