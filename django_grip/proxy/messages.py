@@ -9,9 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-__all__ = ["AppFailure", "AppRequest", "AppResponse", "ClientRequest", "Headers", "all_of", "first_of"]
+from ..protocol.links import LINK_MARK
+
+__all__ = ["AppFailure", "AppRequest", "AppResponse", "ClientRequest", "Headers", "all_of", "first_of", "show_path"]
 
 Headers = list[tuple[bytes, bytes]]
+
+# Characters of a path in a log record.
+_MAX_SHOWN = 200
 
 
 def all_of(headers: Headers, name: bytes) -> Iterator[bytes]:
@@ -22,6 +27,12 @@ def all_of(headers: Headers, name: bytes) -> Iterator[bytes]:
 def first_of(headers: Headers, name: bytes) -> bytes | None:
     """The first value of a header, or None. name: lower case."""
     return next(all_of(headers, name), None)
+
+
+def show_path(path: bytes) -> str:
+    """A path as a log or repr may hold it: in one line, not for ever, and without a link's token."""
+    shown = ascii(path.decode("latin-1").partition(LINK_MARK)[0])[1:-1]
+    return shown if len(shown) <= _MAX_SHOWN else f"{shown[:_MAX_SHOWN]}..."
 
 
 @dataclass
@@ -40,7 +51,7 @@ class ClientRequest:
     body: bytes | None = b""
 
     def __repr__(self) -> str:
-        return f"<ClientRequest {self.method} {self.path!r}>"
+        return f"<ClientRequest {self.method} {show_path(self.path)}>"
 
 
 class AppRequest(NamedTuple):
@@ -57,7 +68,7 @@ class AppRequest(NamedTuple):
     purpose: str
 
     def __repr__(self) -> str:
-        return f"<AppRequest {self.purpose}: {self.method} {self.path!r}>"
+        return f"<AppRequest {self.purpose}: {self.method} {show_path(self.path)}>"
 
 
 @dataclass
