@@ -1,4 +1,4 @@
-"""``python -m benchmarks [endpoints|publish]``: all of it, or one part."""
+"""``python -m benchmarks [endpoints|publish|realtime]``: all of it, or one part."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from importlib import import_module
 
 from .report import Target, print_targets
 
-PARTS = ("endpoints", "publish")
+PARTS = ("endpoints", "publish", "realtime")
 
 
 def main() -> int:
