@@ -67,6 +67,17 @@ class Exchange:
         """A deadline may have come."""
         raise NotImplementedError
 
+    @property
+    def mode(self) -> str:
+        """What it holds: "ws", "stream", "response", or "" for nothing."""
+        return ""
+
+    def finish(self) -> None:
+        """Nothing more will come of it but what waits in `asks` and the outbox: hub and engine forget it."""
+        self.done = True
+        self.deadline = None
+        self.engine.forget(self)
+
     def take_asks(self) -> list[AppRequest]:
         """What the application is to be asked now, in order."""
         asks, self.asks = self.asks, []
