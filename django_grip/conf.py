@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import import_module
@@ -32,6 +33,7 @@ from .protocol.signatures import SignatureVerifier, VerifyKey
 __all__ = [
     "GripSettings",
     "SettingProblem",
+    "believe_key",
     "derive_keys",
     "find_problems",
     "grip_settings",
@@ -50,6 +52,7 @@ class GripSettings:
     """What the settings say, ready for use. Times are in seconds, sizes in what the name says.
 
     has_conditional_get, has_csrf: whether Django's ConditionalGetMiddleware and CsrfViewMiddleware are installed.
+    extra_keys: believed beside those of the proxies (see `believe_key`).
     """
 
     proxies: tuple[ProxyConfig, ...] = ()
@@ -66,6 +69,7 @@ class GripSettings:
     csrf_trusted_origins: tuple[str, ...] = ()
     has_conditional_get: bool = False
     has_csrf: bool = False
+    extra_keys: tuple[VerifyKey, ...] = ()
 
     @cached_property
     def verify_keys(self) -> tuple[VerifyKey, ...]:
@@ -75,7 +79,7 @@ class GripSettings:
 
     @cached_property
     def verifier(self) -> SignatureVerifier:
-        return SignatureVerifier(self.verify_keys)
+        return SignatureVerifier((*self.verify_keys, *self.extra_keys))
 
     @cached_property
     def believes_unsigned(self) -> bool:
@@ -289,7 +293,23 @@ def grip_settings() -> GripSettings:
     fields["csrf_trusted_origins"] = tuple(settings.CSRF_TRUSTED_ORIGINS)
     fields["has_conditional_get"] = _CONDITIONAL_GET in settings.MIDDLEWARE
     fields["has_csrf"] = _CSRF in settings.MIDDLEWARE
+    fields["extra_keys"] = tuple(_extra_keys)
     return GripSettings(**fields)
+
+
+_extra_keys: list[VerifyKey] = []
+
+
+@contextmanager
+def believe_key(key: VerifyKey) -> Iterator[None]:
+    """Believe requests that are signed with this key, whatever the settings say, until the block ends. For tests."""
+    _extra_keys.append(key)
+    grip_settings.cache_clear()
+    try:
+        yield
+    finally:
+        _extra_keys.remove(key)
+        grip_settings.cache_clear()
 
 
 @cache

@@ -27,6 +27,7 @@ __all__ = [
     "flush",
     "get_publisher",
     "publish",
+    "publish_by",
     "publish_to",
     "set_default_transport",
 ]
@@ -170,14 +171,26 @@ def publish_to(*transports: Transport, background: bool = False, policy: Policy 
     background: False sends within the call of `publish`, so that a test can look at once.
     """
     publisher = Publisher(transports, policy=policy, background=background)
-    with _State.lock:
-        before, _State.current = _State.current, _Current(None, publisher)
     try:
-        yield publisher
+        with publish_by(publisher):
+            yield publisher
+    finally:
+        publisher.close(_RETIREMENT)
+
+
+@contextmanager
+def publish_by(publisher: Publisher) -> Iterator[None]:
+    """Publish by a publisher of one's own, whatever the settings say, until the block ends. For tests."""
+    mine = _Current(None, publisher)
+    with _State.lock:
+        before, _State.current = _State.current, mine
+    try:
+        yield
     finally:
         with _State.lock:
-            _State.current = before
-        publisher.close(_RETIREMENT)
+            # Blocks need not end in the order they began: a test's own may end before, or behind, that of its client.
+            if _State.current is mine:
+                _State.current = None if before is None or before.publisher.closed else before
 
 
 def _replace_publisher(settings: GripSettings) -> Publisher:
