@@ -1,0 +1,200 @@
+"""Write a Pushpin's files, and run it: found, started, watched and ended."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from .pushpin import MAX_SOCKET_DIRECTORY, ControlPort, PushpinConfig, PushpinConfigError, Version
+
+__all__ = ["PushpinProcess", "find_version", "make_private_directory", "refuse_taken_port", "write_config"]
+
+HOW_TO_GET = (
+    "Pushpin is not installed: on Debian and Ubuntu, apt-get install pushpin; on a Mac, brew install pushpin; "
+    "elsewhere see https://pushpin.org/docs/install/."
+)
+_KEEPER = Path(__file__).with_name("pushpin_keeper.py")
+_START_TIMEOUT = 30.0
+_END_TIMEOUT = 15.0
+
+
+def find_version() -> Version:
+    """The version of the Pushpin that is installed. Raises: PushpinConfigError, saying how to get it."""
+    program = shutil.which("pushpin")
+    if program is None:
+        raise PushpinConfigError(HOW_TO_GET)
+    done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=30, check=False)  # noqa: S603
+    found = re.search(r"\b(\d+)\.(\d+)", done.stdout)
+    if found is None:
+        raise PushpinConfigError(f"{program} --version does not say which version it is.")
+    return int(found[1]), int(found[2])
+
+
+def make_private_directory() -> Path:
+    """Make a directory for nobody but us, with a name short enough for sockets (macOS has a long one for these)."""
+    room = MAX_SOCKET_DIRECTORY - len("/pushpin-12345678/run")
+    base = tempfile.gettempdir()
+    return Path(tempfile.mkdtemp(prefix="pushpin-", dir=base if len(base.encode()) <= room else "/tmp"))  # noqa: S108
+
+
+def write_config(config: PushpinConfig) -> None:
+    """Write the files of a configuration, for our eyes only. What is there already is replaced.
+
+    Raises: PushpinConfigError, OSError.
+    """
+    files = config.files()
+    directory = Path(config.directory)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _refuse_open_directory(directory)
+    for place in (config.run_directory, config.log_directory):
+        Path(place).mkdir(mode=0o700, exist_ok=True)
+        Path(place).chmod(0o700)
+    for name, text in files.items():
+        _write_private(directory / name, text)
+
+
+def _refuse_open_directory(directory: Path) -> None:
+    found = directory.stat()
+    if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o022:
+        raise PushpinConfigError(
+            f"{directory} is not for keys: it has to be yours, and nobody else may write to it (chmod 700)."
+        )
+
+
+def _write_private(file: Path, text: str) -> None:
+    """Put a file in its place at once: never half, never readable by others, never through somebody's link."""
+    handle, name = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape", newline="\n") as out:
+            out.write(text)
+        os.replace(name, file)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+def refuse_taken_port(host: str, port: int, sentence: str) -> None:
+    """Raise PushpinConfigError with a sentence if somebody listens there, or OSError if nobody may."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind((host, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise PushpinConfigError(sentence) from error
+            raise
+
+
+class PushpinProcess:
+    """A Pushpin that runs as long as we do.
+
+    config: written already. removes_directory: at the end. show: takes each line that Pushpin says once it is ready;
+    before that only complaints are kept, for `last_words`.
+    """
+
+    def __init__(
+        self, config: PushpinConfig, *, show: Callable[[str], object], removes_directory: bool = False
+    ) -> None:
+        self._config = config
+        self._removes_directory = removes_directory
+        self._show = show
+        self._shows = False
+        self._lines: deque[str] = deque(maxlen=20)
+        self._process: subprocess.Popen[str] | None = None
+        self._reader: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start it. It is ended by `end`, and when this process is gone."""
+        directory = self._config.directory
+        keeper = [sys.executable, "-I", str(_KEEPER), directory if self._removes_directory else "-"]
+        self._process = subprocess.Popen(  # noqa: S603 - our own words
+            [*keeper, "pushpin", f"--config={directory}/pushpin.conf", "--merge-output"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            # A Ctrl-C in the terminal is ours to handle, so that everything ends in order.
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=self._read, name="pushpin", daemon=True)
+        self._reader.start()
+
+    def wait_ready(self) -> bool:
+        """Wait until clients and items are taken. False: it ended instead, or takes too long."""
+        listen = self._config.listen.rpartition(":")
+        places = [ControlPort(listen[0].strip("[]"), int(listen[2])), self._config.control]
+        deadline = time.monotonic() + _START_TIMEOUT
+        while not all(port == 0 or _accepts(host, port) for host, port in places):
+            if self._running().poll() is not None or time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        self._shows = True
+        return True
+
+    def wait(self) -> int:
+        """Wait until it ends. Return its exit code."""
+        code = self._running().wait()
+        self._join()
+        return code
+
+    def end(self) -> None:
+        """End it and all its services, and wait until that is done."""
+        process = self._process
+        if process is None:
+            return
+        self._shows = False
+        if process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
+        try:
+            process.wait(_END_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        self._join()
+
+    def last_words(self) -> str:
+        """The complaints among the last lines, or else those lines."""
+        complaints = [line for line in self._lines if not line.startswith(("[INFO]", "[DEBUG]"))]
+        return "\n".join(complaints or self._lines)
+
+    def _running(self) -> subprocess.Popen[str]:
+        if self._process is None:
+            raise RuntimeError("the process was not started")
+        return self._process
+
+    def _read(self) -> None:
+        for line in self._running().stdout or ():
+            self._lines.append(line.rstrip("\n"))
+            if self._shows:
+                self._show(line.rstrip("\n"))
+
+    def _join(self) -> None:
+        if self._reader is not None:
+            self._reader.join(5)
+
+
+def _accepts(host: str, port: int) -> bool:
+    # Listening on every address is listening on this one, too.
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared only
+    try:
+        with socket.create_connection((host, port), timeout=1):
+            return True
+    except OSError:
+        return False
