@@ -11,7 +11,7 @@ from django.test import override_settings
 
 from django_grip.publisher import publish_to
 from django_grip.publishing import Parcel
-from tests.e2e.conftest import make_site  # noqa: F401 - a fixture
+from tests.e2e.conftest import make_site, pytest_configure, pytest_generate_tests, stack  # noqa: F401 - the rig's
 from tests.fake_proxy import PROXIES
 
 

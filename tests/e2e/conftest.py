@@ -8,56 +8,67 @@ from typing import Any
 
 import pytest
 
-from tests.needs import require
-
+from .embedded_site import EmbeddedSite
+from .engines import MARKERS, NO_STACK, STACKS, Stack, as_parameter, stacks_of
 from .processes import LOGS
+from .pushpin_site import PushpinSite
 from .sites import Site, SitePool
-
-# The two interfaces an application may run on. uvicorn comes with the extra `dev`.
-INTERFACES = ["wsgi", pytest.param("asgi", marks=pytest.mark.needs("dev"))]
 
 _LOG_STARTS = pytest.StashKey[dict[int, int]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "site(**options): options of tests.e2e.sites.Site for `site` and `own_site`")
+    config.addinivalue_line("markers", "site(**options): options of the site for `site`, `own_site` and `make_site`")
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test on every stack that its markers leave."""
+    if "stack" in metafunc.fixturenames:
+        stacks = [as_parameter(stack) for stack in stacks_of(metafunc.definition)]
+        # Of the session, so that tests on one stack follow each other, and fixtures of any scope may take it.
+        metafunc.parametrize("stack", stacks or [NO_STACK], indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def stack(request: pytest.FixtureRequest) -> Stack:
+    """What the test runs on: an engine and an interface."""
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def interface(stack: Stack) -> str:
+    """``"wsgi"`` or ``"asgi"``."""
+    return stack.interface
 
 
 @pytest.fixture(scope="session")
 def _sites() -> Iterator[SitePool]:
-    pool = SitePool(size=4)
+    pool = SitePool(size=2 * len(STACKS), make=build_site)
     yield pool
     pool.close()
 
 
-@pytest.fixture(params=INTERFACES)
-def interface(request: pytest.FixtureRequest) -> str:
-    """``"wsgi"``, then ``"asgi"``."""
-    return str(request.param)
-
-
 @pytest.fixture
-def site(interface: str, request: pytest.FixtureRequest) -> Site:
+def site(stack: Stack, _sites: SitePool, request: pytest.FixtureRequest) -> Site:
     """A running site, shared with other tests that ask for the same options: take channels from ``channel``."""
-    require("pushpin")
-    pool: SitePool = request.getfixturevalue("_sites")
-    return pool.get(interface, _options(request))
+    return _sites.get(stack, _options(request))
 
 
 @pytest.fixture
-def own_site(interface: str, make_site: Callable[..., Site], request: pytest.FixtureRequest) -> Site:
+def own_site(make_site: Callable[..., Site]) -> Site:
     """A running site of this test's own, for tests that restart or kill a part of it."""
-    return make_site(interface, **_options(request))
+    return make_site()
 
 
 @pytest.fixture
-def make_site() -> Iterator[Callable[..., Site]]:
-    """Start sites of this test's own: ``make_site("gunicorn-threads", settings={...}, pushpin={...})``."""
-    require("pushpin")
+def make_site(stack: Stack, request: pytest.FixtureRequest) -> Iterator[Callable[..., Site]]:
+    """Start sites of this test's own: ``make_site(settings={...}, pushpin={...})``; the marker's options hold, too."""
     made: list[Site] = []
 
-    def make(server: str, *, start: bool = True, **options: Any) -> Site:
-        site = Site(server, **options)
+    def make(*, start: bool = True, **options: Any) -> Site:
+        site = build_site(stack, **{**_options(request), **options})
         made.append(site)
         if start:
             site.start()
@@ -66,6 +77,13 @@ def make_site() -> Iterator[Callable[..., Site]]:
     yield make
     for site in made:
         site.close()
+
+
+def build_site(stack: Stack, *, pushpin: Any = None, wsgi: str = "gunicorn", **options: Any) -> Site:
+    """A site on a stack. pushpin, wsgi: for the sites behind Pushpin alone."""
+    if stack.is_embedded:
+        return EmbeddedSite(stack, **options)
+    return PushpinSite(stack, pushpin=pushpin, wsgi=wsgi, **options)
 
 
 @pytest.fixture

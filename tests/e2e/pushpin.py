@@ -9,22 +9,20 @@ import tempfile
 import time
 import uuid
 from collections.abc import Mapping
-from configparser import RawConfigParser
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from django_grip.protocol.keys import load_key
+from django_grip.pushpin import ControlPort, PushpinConfig, ZmqSpecs
+from django_grip.pushpin_process import find_version, write_config
 from tests.needs import NEEDS, require
 
 from .clients import http_client
 from .ports import PortLease, accepts
 from .processes import RigProcess
 from .waiting import wait_until
-
-INTERNAL_CONF = Path("/usr/lib/pushpin/internal.conf")
-PUSHPIN_CONF = Path("/etc/pushpin/pushpin.conf")
-ZURL_CONF = Path("/etc/zurl.conf")
 
 # HS256 wants 32 bytes.
 SIG_KEY = "rig-key-that-is-long-enough-for-hs256-0123456789"
@@ -35,7 +33,7 @@ PROBE_HOST = "rig-probe.invalid"
 
 
 class Pushpin:
-    """zurl and Pushpin before one application on this machine.
+    """Pushpin, and for 1.36 its zurl, before one application on this machine.
 
     ``debug`` is on: what is wrong with an instruction stands in the 502's text.
 
@@ -65,10 +63,8 @@ class Pushpin:
         # Not pytest's own directory: a unix socket's path has room for some hundred characters only.
         self.directory = Path(tempfile.mkdtemp(prefix="grip-pushpin-"))
         self._write_config(routes or [f"* 127.0.0.1:{target_port},over_http"], config or {})
-        self._zurl = self._process("zurl", "zurl", f"--config={self.directory / 'zurl.conf'}")
-        self._pushpin = self._process(
-            "pushpin", "pushpin", f"--config={self.directory / 'pushpin.conf'}", "--merge-output"
-        )
+        # In the order in which they start; they end the other way round. The last is Pushpin itself.
+        self._processes = self._make_processes()
         self._subscriptions = SubscriptionWatch(f"ipc://{self.directory}/stats") if NEEDS["zmq"].is_there() else None
 
     def port(self, name: str) -> int:
@@ -97,8 +93,8 @@ class Pushpin:
         """Start without waiting."""
         if self._subscriptions is not None:
             self._subscriptions.forget()
-        self._zurl.start()
-        self._pushpin.start()
+        for process in self._processes:
+            process.start()
 
     def wait_ready(self) -> None:
         wait_until(self._ports_accept, "Pushpin listens")
@@ -106,13 +102,13 @@ class Pushpin:
 
     def stop(self) -> None:
         """End in order; clients lose their connections."""
-        self._pushpin.stop()
-        self._zurl.stop()
+        for process in reversed(self._processes):
+            process.stop()
 
     def kill(self) -> None:
         """``kill -9`` every process."""
-        self._pushpin.kill()
-        self._zurl.kill()
+        for process in reversed(self._processes):
+            process.kill()
 
     def restart(self) -> None:
         """Stop and start again on the same ports."""
@@ -120,14 +116,15 @@ class Pushpin:
         self.start()
 
     def is_alive(self) -> bool:
-        return self._pushpin.is_alive() and self._zurl.is_alive()
+        return all(process.is_alive() for process in self._processes)
 
     def log_text(self) -> str:
-        return self._pushpin.log_text()
+        return self._processes[-1].log_text()
 
-    def outgoing_log_text(self) -> str:
-        """zurl's log: a line with IN for each request to the application, and one with OUT for each answer."""
-        return self._zurl.log_text()
+    def requests_begun(self, part: str) -> int:
+        """How often the application was, or was to be, asked for a URI with this part in it."""
+        # zurl's log has a line with IN for each request.
+        return sum(" IN " in line and part in line for line in self._processes[0].log_text().splitlines())
 
     def wait_subscribed(self, channel: str, *, mode: str, count: int = 1) -> None:
         """Wait until ``count`` subscribers of a channel are there (0: none is left).
@@ -152,11 +149,15 @@ class Pushpin:
         """End for good and leave nothing behind."""
         if self._subscriptions is not None:
             self._subscriptions.close()
-        self._pushpin.close()
-        self._zurl.close()
+        for process in reversed(self._processes):
+            process.close()
         for lease in self._leases.values():
             lease.close()
         shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _make_processes(self) -> list[RigProcess]:
+        config = f"--config={self.directory / 'pushpin.conf'}"
+        return [self._process("pushpin", "pushpin", config, "--merge-output")]
 
     def _process(self, name: str, *command: str) -> RigProcess:
         return RigProcess(name, command, log=self.directory / f"{name}.log")
@@ -168,7 +169,7 @@ class Pushpin:
         return self._subscriptions.read().get((mode, channel), 0)
 
     def _ports_accept(self) -> bool:
-        for process in (self._zurl, self._pushpin):
+        for process in self._processes:
             process.check_alive()
         return accepts(self.port("http")) and accepts(self.port("control"))
 
@@ -196,43 +197,34 @@ class Pushpin:
         return self._subscriptions is None or self._subscriptions.waits_for("stream", channel, count, seconds=1)
 
     def _write_config(self, routes: list[str], config: Mapping[str, Mapping[str, str]]) -> None:
-        sockets = {name: f"ipc://{self.directory}/zurl-{name}" for name in ("in", "in-stream", "out", "req")}
-        zurl = {
-            "in_spec": sockets["in"],
-            "in_stream_spec": sockets["in-stream"],
-            "out_spec": sockets["out"],
-            "in_req_spec": sockets["req"],
-            # As shipped it refuses 127.*.
-            "deny": "",
-        }
-        internal = {
-            "zurl_out_specs": sockets["in"],
-            "zurl_out_stream_specs": sockets["in-stream"],
-            "zurl_in_specs": sockets["out"],
-        }
-        pushpin: dict[str, dict[str, str]] = {
-            "global": {"include": f"{self.directory}/internal.conf", "rundir": f"{self.directory}"},
-            # With the address: the bare port would listen on every one.
-            "runner": {"http_port": f"127.0.0.1:{self.port('http')}", "logdir": f"{self.directory}"},
-            "proxy": {"routesfile": "routes", "debug": "true", "sig_key": self.sig_key, "sig_iss": self.sig_iss},
+        """Write what ``manage.py pushpin`` would write, with ports of our own and everything told."""
+        changes: dict[str, dict[str, str]] = {
             "handler": {
-                "push_in_spec": f"tcp://127.0.0.1:{self.port('push')}",
-                "push_in_sub_specs": f"tcp://127.0.0.1:{self.port('sub')}",
-                "push_in_http_port": f"{self.port('control')}",
-                "command_spec": f"tcp://127.0.0.1:{self.port('command')}",
                 "stats_spec": f"ipc://{self.directory}/stats",
                 "stats_format": "json",
-                # As shipped, a burst is slowed to 2,500 messages a second.
                 "message_rate": "1000000",
-                "message_hwm": "1000000",
             },
         }
         for section, values in config.items():
-            pushpin[section].update(values)
-        _copy_config(ZURL_CONF, self.directory / "zurl.conf", {"General": zurl})
-        _copy_config(INTERNAL_CONF, self.directory / "internal.conf", {"proxy": internal})
-        _copy_config(PUSHPIN_CONF, self.directory / "pushpin.conf", pushpin)
-        (self.directory / "routes").write_text("\n".join([f"{PROBE_HOST} test", *routes]) + "\n")
+            changes.setdefault(section, {}).update(values)
+        write_config(
+            PushpinConfig(
+                directory=str(self.directory),
+                version=self._version(),
+                listen=f"127.0.0.1:{self.port('http')}",
+                control=ControlPort("127.0.0.1", self.port("control")),
+                zmq=ZmqSpecs(*(f"tcp://127.0.0.1:{self.port(name)}" for name in ("push", "sub", "command"))),
+                sig_key=load_key(self.sig_key),
+                sig_iss=self.sig_iss,
+                debug=True,
+                log_requests=True,
+                routes=(f"{PROBE_HOST} test", *routes),
+                changes=changes,
+            )
+        )
+
+    def _version(self) -> tuple[int, int]:
+        return find_version()
 
 
 class SubscriptionWatch:
@@ -275,12 +267,3 @@ class SubscriptionWatch:
 
     def close(self) -> None:
         self._socket.close(linger=0)
-
-
-def _copy_config(source: Path, copy: Path, changes: Mapping[str, Mapping[str, str]]) -> None:
-    parser = RawConfigParser()
-    parser.optionxform = str  # type: ignore[assignment,method-assign]
-    parser.read(source, encoding="utf-8")
-    parser.read_dict(changes)
-    with copy.open("w", encoding="utf-8") as out:
-        parser.write(out, space_around_delimiters=False)

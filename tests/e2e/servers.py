@@ -51,10 +51,10 @@ def _gunicorn(*options: str) -> Command:
     return command
 
 
-def _uvicorn(*options: str) -> Command:
+def _uvicorn(*options: str, module: str | None = None) -> Command:
     def command(project: Project, port: int) -> list[str]:
-        bind = ["--host", "127.0.0.1", "--port", str(port), "--timeout-graceful-shutdown", "5"]
-        return [sys.executable, "-m", "uvicorn", *bind, *options, f"{project.module('asgi')}:application"]
+        bind = ["--host", "127.0.0.1", "--port", str(port)]
+        return [sys.executable, "-m", "uvicorn", *bind, *options, f"{module or project.module('asgi')}:application"]
 
     return command
 
@@ -63,7 +63,9 @@ def _uvicorn(*options: str) -> Command:
 SERVERS: dict[str, Command] = {
     "gunicorn": _gunicorn("--worker-class", "sync", "--workers", "2"),
     "gunicorn-threads": _gunicorn("--worker-class", "gthread", "--workers", "1", "--threads", "8"),
-    "uvicorn": _uvicorn("--lifespan", "off"),
+    "uvicorn": _uvicorn("--lifespan", "off", "--timeout-graceful-shutdown", "5"),
+    # With nothing that bounds its end: it must not need it.
+    "embedded": _uvicorn("--lifespan", "on", module="tests.e2e.embedded_asgi"),
 }
 
 
@@ -75,6 +77,7 @@ class AppServer:
         project: what is served.
         settings: Django settings laid over those of ``tests.e2e.project.settings``; whatever JSON can carry.
         env: further environment variables.
+        beside: another server, whose directory this one shares.
     """
 
     def __init__(
@@ -84,13 +87,15 @@ class AppServer:
         project: Project | None = None,
         settings: Mapping[str, Any] | None = None,
         env: Mapping[str, str] | None = None,
+        beside: AppServer | None = None,
     ) -> None:
         self.server = server
         self.project = project or Project()
         self._settings = dict(settings or {})
         self._env = dict(env or {})
         self._lease = PortLease()
-        self.directory = Path(tempfile.mkdtemp(prefix="grip-app-"))
+        self._beside = beside
+        self.directory = beside.directory if beside else Path(tempfile.mkdtemp(prefix="grip-app-"))
         self._process: RigProcess | None = None
 
     @property
@@ -104,6 +109,10 @@ class AppServer:
     def configure(self, settings: Mapping[str, Any]) -> None:
         """Lay further settings over; they hold from the next start on."""
         self._settings.update(settings)
+
+    def beside(self, server: str) -> AppServer:
+        """The same project with the same settings on another server, in the same directory."""
+        return AppServer(server, project=self.project, settings=self._settings, env=self._env, beside=self)
 
     def start(self) -> None:
         """Start, and wait until it answers."""
@@ -164,7 +173,8 @@ class AppServer:
         if self._process is not None:
             self._process.close()
         self._lease.close()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        if self._beside is None:
+            shutil.rmtree(self.directory, ignore_errors=True)
 
     def _answers(self) -> bool:
         assert self._process is not None

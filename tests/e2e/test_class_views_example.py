@@ -1,4 +1,4 @@
-"""The class-view example, behind Pushpin, with real clients: every one of its five views."""
+"""The class-view example, on every engine, with real clients: every one of its five views."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ EXAMPLE = Project(package="", directory=ROOT / "examples" / "class_views", ready
 
 # One site serves all tests of this file, so each has a place of its own in the example's store.
 pytestmark = [
-    pytest.mark.needs("pushpin"),
     pytest.mark.site(project=EXAMPLE, env={"DJANGO_SETTINGS_MODULE": "tests.e2e.example_settings"}),
 ]
 

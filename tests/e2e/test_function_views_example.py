@@ -1,4 +1,4 @@
-"""The function-view example, behind Pushpin, with real clients: its stream, its echo and its broadcast."""
+"""The function-view example, on every engine, with real clients: its stream, its echo and its broadcast."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from .sites import Site
 EXAMPLE = Project(package="", directory=ROOT / "examples" / "function_views", ready="/")
 
 pytestmark = [
-    pytest.mark.needs("pushpin", "zmq"),
     pytest.mark.site(project=EXAMPLE, env={"DJANGO_SETTINGS_MODULE": "tests.e2e.example_settings"}),
 ]
 

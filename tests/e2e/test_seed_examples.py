@@ -1,4 +1,4 @@
-"""The seed's two sample views, not a line changed, behind Pushpin with CsrfViewMiddleware on."""
+"""The seed's two sample views, not a line changed, with CsrfViewMiddleware on, on every engine."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
-from tests.needs import NEEDS
-
 from .clients import receive
+from .engines import ENDS_TOGETHER
 from .sites import Site
 
 STREAM, ECHO, BROADCAST = "/seed/stream/", "/seed/echo/", "/seed/broadcast/"
@@ -21,7 +20,7 @@ STREAM, ECHO, BROADCAST = "/seed/stream/", "/seed/echo/", "/seed/broadcast/"
 @pytest.fixture(autouse=True)
 def no_subscribers(request: pytest.FixtureRequest) -> None:
     """The samples' channel has a fixed name: wait until the subscribers of the test before are gone."""
-    if "site" in request.fixturenames and NEEDS["zmq"].is_there():
+    if "site" in request.fixturenames:
         site: Site = request.getfixturevalue("site")
         for mode in ("stream", "ws"):
             site.wait_subscribed("test", mode=mode, count=0)
@@ -54,7 +53,7 @@ def test_every_stream_hears_every_post(site: Site) -> None:
 
 
 def test_what_one_process_publishes_comes_in_order(make_site: Callable[..., Site]) -> None:
-    site = make_site("gunicorn-threads")
+    site = make_site(wsgi="gunicorn-threads")
     headers = site.csrf()
     with site.stream(STREAM) as stream:
         stream.read_until("[stream open]\n")
@@ -208,6 +207,7 @@ def test_the_client_may_not_speak_websocket_events_through_the_proxy(site: Site)
         assert answer.status_code in (400, 403), content_type
 
 
+@pytest.mark.pushpin_only(ENDS_TOGETHER)
 def test_open_websockets_outlive_a_restart_of_the_application(own_site: Site) -> None:
     with own_site.ws(ECHO) as ws:
         ws.send("before")
@@ -222,10 +222,10 @@ def test_open_websockets_outlive_a_restart_of_the_application(own_site: Site) ->
 
 def test_websockets_see_the_proxy_s_end(own_site: Site) -> None:
     with own_site.ws(ECHO) as ws:
-        own_site.pushpin.kill()
+        own_site.proxy.kill()
         with pytest.raises(ConnectionClosed):
             receive(ws)
-    own_site.pushpin.start()
+    own_site.proxy.start()
     with own_site.ws(ECHO) as ws:
         own_site.wait_subscribed("test", mode="ws")
         own_site.http.post(BROADCAST, data={"data": "back"}, headers=own_site.csrf()).raise_for_status()

@@ -1,4 +1,4 @@
-"""An application in the style of django-grip 3.x behind Pushpin: what it does with instructions on the request."""
+"""An application in the style of django-grip 3.x behind a proxy: what it does with instructions on the request."""
 
 from __future__ import annotations
 
@@ -71,7 +71,6 @@ def test_keep_alive_data_arrives_as_it_was_given(site: Site, channel: str, data:
         assert stream.read_until(data) == data.encode()
 
 
-@pytest.mark.needs("zmq")
 def test_a_long_poll_is_answered_by_what_is_published(site: Site, channel: str) -> None:
     with site.in_background(site.http.get, f"/three/poll/{channel}/") as waiting:
         site.wait_subscribed(PREFIX + channel, mode="response")

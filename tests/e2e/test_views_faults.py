@@ -1,4 +1,4 @@
-"""How a `WebSocketView` behind Pushpin is closed, or does not open: every way, and what either side is told."""
+"""How a `WebSocketView` is closed, or does not open: every way, and what either side is told."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection
 
 from .backstage import Backstage
+from .engines import ENDS_TOGETHER
 from .puppets import LIVE_SITE, PREFIX, ask, change, closing, cookie_header, hear, logged_in, open_as, tell
 from .sites import Site
 from .waiting import wait_until
 
-pytestmark = [pytest.mark.needs("zmq"), LIVE_SITE]
+pytestmark = LIVE_SITE
 
 
 @pytest.fixture(params=["ws", "async-ws"])
@@ -188,7 +189,7 @@ def test_a_page_of_another_site_may_not_open_it(site: Site, puppet: str, backsta
 
 
 def test_a_client_past_the_proxy_is_told_to_come_through_it(site: Site, puppet: str) -> None:
-    if site.app.server == "gunicorn":  # uvicorn would take the upgrade for itself
+    if site.stack.interface == "wsgi":  # uvicorn would take the upgrade for itself
         answer = site.direct.get(puppet, headers={"Connection": "Upgrade", "Upgrade": "websocket"})
         assert (answer.status_code, "behind a GRIP proxy" in answer.text) == (501, True)
     for client in (site.direct, site.http):
@@ -315,6 +316,7 @@ def test_a_permission_that_is_taken_away_closes_with_4403(site: Site, channel: s
 # -- a part of the whole goes away ---------------------------------------------------------------------------------
 
 
+@pytest.mark.pushpin_only(ENDS_TOGETHER)
 def test_clients_outlive_a_restart_of_the_application(own_site: Site, channel: str) -> None:
     with own_site.ws(f"/views/ws/{channel}/") as ws, own_site.ws(f"/views/async-ws/{channel}/") as other:
         own_site.wait_subscribed(f"{PREFIX}puppet:{channel}", mode="ws", count=2)
@@ -335,6 +337,7 @@ def test_clients_outlive_a_restart_of_the_application(own_site: Site, channel: s
 SAYS_IT_ENDS = {"gunicorn": "Handling signal: term", "uvicorn": "Shutting down"}
 
 
+@pytest.mark.pushpin_only(ENDS_TOGETHER)
 def test_a_restart_lets_the_message_under_way_be_finished(own_site: Site, channel: str) -> None:
     backstage = Backstage(own_site, channel)
     with own_site.ws(f"/views/ws/{channel}/") as ws:
@@ -351,9 +354,10 @@ def test_a_restart_lets_the_message_under_way_be_finished(own_site: Site, channe
     assert closes(backstage) == [[1000, ""]]
 
 
+@pytest.mark.wsgi_only("gunicorn reloads")
 def test_a_reload_in_the_midst_of_messages_drops_nobody(make_site: Callable[..., Site], channel: str) -> None:
     """A server that ends resets what it has not accepted yet, and with it a message: so deploy by a reload."""
-    site = make_site("gunicorn", settings={"GRIP_PREFIX": PREFIX})
+    site = make_site()
     counted = []
     with site.ws(f"/views/ws/{channel}/") as ws:
         site.app.reload()
@@ -373,7 +377,7 @@ def test_clients_come_back_after_a_restart_of_the_proxy(own_site: Site, channel:
         assert ask(ws, "count") == 1
         tell(ws, "publish", message="before")
         own_site.restart_proxy()
-        assert closing(ws)[0] in (1001, 1006)
+        assert closing(ws)[0] in (1001, 1006, 1012)
     with own_site.ws(path) as ws:
         own_site.wait_subscribed(f"{PREFIX}puppet:{channel}", mode="ws")
         # A new connection, with a state of its own; the application's publisher has found the new proxy. What the old
@@ -383,6 +387,7 @@ def test_clients_come_back_after_a_restart_of_the_proxy(own_site: Site, channel:
         assert ask(ws, "publish", message="after") == "after"
 
 
+@pytest.mark.pushpin_only(ENDS_TOGETHER)
 def test_a_close_while_the_application_is_down_is_told_later(own_site: Site, channel: str) -> None:
     backstage = Backstage(own_site, channel)
     with own_site.ws(f"/views/ws/{channel}/") as ws:

@@ -1,8 +1,8 @@
-"""`LongPollView` behind Pushpin: who has the present version waits for the next one, and never for the time-out."""
+"""`LongPollView`: who has the present version waits for the next one, and never for the time-out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
@@ -12,11 +12,11 @@ import pytest
 
 from .backstage import Backstage
 from .clients import http_client
+from .engines import ENDS_TOGETHER
 from .puppets import LIVE_SITE, PREFIX, logged_in
 from .sites import Site
-from .waiting import wait_until
 
-pytestmark = [pytest.mark.needs("zmq"), LIVE_SITE]
+pytestmark = LIVE_SITE
 
 
 @pytest.fixture(params=["document", "async-document"])
@@ -27,7 +27,7 @@ def document(request: pytest.FixtureRequest, channel: str) -> str:
 
 def write(site: Site, channel: str, text: str, *, by: str = "changed", view: str = "write") -> None:
     """Store a new text, and let the readers know ``by`` ``changed``, an ``event``, or not at all."""
-    answer = site.direct.post(f"/views/{view}/{channel}/", data={"text": text}, params={"by": by})
+    answer = site.http.post(f"/views/{view}/{channel}/", data={"text": text}, params={"by": by})
     answer.raise_for_status()
 
 
@@ -180,21 +180,14 @@ def test_who_waits_is_asked_who_it_is_again(site: Site, channel: str) -> None:
 
 # -- the race ------------------------------------------------------------------------------------------------------
 
-# On gunicorn with threads, as three views stop at once.
-PATIENT_SERVERS = {"wsgi": "gunicorn-threads", "asgi": "uvicorn"}
 
-
-@pytest.fixture
-def patient_site(interface: str, make_site: Callable[..., Site]) -> Site:
-    return make_site(PATIENT_SERVERS[interface], settings={"GRIP_PREFIX": PREFIX})
-
-
+@pytest.mark.site(wsgi="gunicorn-threads")  # as three views stop at once
 @pytest.mark.parametrize("known_channel", [False, True], ids=["first subscribers", "somebody waits already"])
 def test_a_change_between_the_etag_and_the_hold_reaches_all_long_before_the_time_out(
-    patient_site: Site, channel: str, known_channel: bool
+    site: Site, channel: str, known_channel: bool
 ) -> None:
     """The time-out is five minutes, and every wait of this test has one."""
-    site, path = patient_site, f"/views/slow/{channel}/"
+    path = f"/views/slow/{channel}/"
     backstage = Backstage(site, channel)
     write(site, channel, "first")
     with ExitStack() as stack:
@@ -216,25 +209,19 @@ def test_a_change_between_the_etag_and_the_hold_reaches_all_long_before_the_time
 # -- a part of the whole goes away ---------------------------------------------------------------------------------
 
 
+@pytest.mark.pushpin_only(ENDS_TOGETHER)
 def test_readers_outlive_a_restart_of_the_application(own_site: Site, channel: str) -> None:
-    path = f"/views/patient/{channel}/"
+    path = f"/views/noted/{channel}/"
     write(own_site, channel, "first")
     with ExitStack() as stack:
         readers = Readers(own_site, stack)
         waiting = [readers.ask(path, '"first"') for _ in range(3)]
         own_site.wait_subscribed(f"{PREFIX}document:{channel}", mode="response", count=3)
         # Each is looked at a second time, soon after it is held; who is looked at while nobody is there gets a 502.
-        wait_until(lambda: answers_of(own_site, path) >= 6, "all readers were looked at a second time")
+        Backstage(own_site, channel).wait_count(["waits"], 6)
         own_site.app.restart()
         write(own_site, channel, "second")
         assert [answer.result().json()["text"] for answer in waiting] == ["second"] * 3
-
-
-def answers_of(site: Site, path: str) -> int:
-    """How many answers the application has given to requests for a path."""
-    lines = site.pushpin.outgoing_log_text().splitlines()
-    asked = [line.split("id=")[1].split(",")[0] for line in lines if " IN " in line and line.endswith(path)]
-    return sum(any(f"id={request} " in line for line in lines if " OUT " in line) for request in asked)
 
 
 def test_readers_ask_again_after_a_restart_of_the_proxy(own_site: Site, channel: str) -> None:

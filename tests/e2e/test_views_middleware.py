@@ -1,4 +1,4 @@
-"""Class-based views behind Pushpin with all of Django's own middleware around them."""
+"""Class-based views with all of Django's own middleware around them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ MIDDLEWARE = [
 ]
 
 pytestmark = [
-    pytest.mark.needs("zmq"),
     pytest.mark.site(
         settings={
             "GRIP_PREFIX": PREFIX,
@@ -67,10 +66,10 @@ def test_a_stream_is_held_twice_and_never_from_a_cache(site: Site, channel: str,
 def test_a_long_poll_waits_and_is_answered(site: Site, channel: str, view: str) -> None:
     path = f"/views/{view}/{channel}/"
     # Long enough for GZip, which makes an ETag a weak one.
-    site.direct.post(f"/views/write/{channel}/", data={"text": "first" * 100}).raise_for_status()
+    site.http.post(f"/views/write/{channel}/", data={"text": "first" * 100}).raise_for_status()
     first = site.http.get(path, headers={"Accept-Encoding": "gzip"})
     assert "first" in first.text
     with site.in_background(site.http.get, path, headers={"If-None-Match": first.headers["ETag"]}) as waiting:
         site.wait_subscribed(f"{PREFIX}document:{channel}", mode="response")
-        site.direct.post(f"/views/write/{channel}/", data={"text": "second"}).raise_for_status()
+        site.http.post(f"/views/write/{channel}/", data={"text": "second"}).raise_for_status()
         assert "second" in waiting.result(60).text

@@ -1,4 +1,4 @@
-"""`StreamView` and `EventStreamView` behind Pushpin: what comes first, what is published, and asking again."""
+"""`StreamView` and `EventStreamView`: what comes first, what is published, and asking again."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ import pytest
 
 from .backstage import Backstage
 from .clients import HeldStream, open_events, open_stream
+from .engines import ENDS_TOGETHER
 from .puppets import LIVE_SITE, PREFIX, browser, change, logged_in
+from .pushpin_site import PushpinSite
 from .sites import Site
 from .waiting import PATIENCE, wait_until
 
-pytestmark = [pytest.mark.needs("zmq"), LIVE_SITE]
+pytestmark = LIVE_SITE
 
 
 @pytest.fixture(params=["feed", "async-feed"])
@@ -348,7 +350,8 @@ def test_a_client_that_missed_nothing_gets_nothing(site: Site, ticker: str, chan
 # -- a part of the whole goes away ---------------------------------------------------------------------------------
 
 
-def test_streams_outlive_a_restart_of_the_application_and_miss_nothing(own_site: Site, channel: str) -> None:
+@pytest.mark.pushpin_only(ENDS_TOGETHER)
+def test_streams_outlive_a_restart_of_the_application_and_miss_nothing(own_site: PushpinSite, channel: str) -> None:
     name = f"{PREFIX}rechecked:{channel}"
     with (
         own_site.stream(f"/views/rechecked/{channel}/") as stream,
@@ -360,8 +363,10 @@ def test_streams_outlive_a_restart_of_the_application_and_miss_nothing(own_site:
         own_site.wait_subscribed(f"{PREFIX}ticker:{channel}", mode="stream")
         own_site.app.stop()
         # Both are asked for again every second, and now in vain.
-        before = fetches(own_site)
-        wait_until(lambda: fetches(own_site) >= before + 2, "the proxy has asked for both in vain")
+        before = own_site.pushpin.requests_begun("/.grip/")
+        wait_until(
+            lambda: own_site.pushpin.requests_begun("/.grip/") >= before + 2, "the proxy has asked for both in vain"
+        )
         for number in range(20):
             own_site.publish_stream(name, f"{number}\n")
             own_site.publish_stream(f"{PREFIX}ticker:{channel}", f"data: {number}\n\n")
@@ -371,11 +376,6 @@ def test_streams_outlive_a_restart_of_the_application_and_miss_nothing(own_site:
         assert stream.read_until("end\n") == b"".join(b"%d\n" % number for number in range(20)) + b"end\n"
         expected = [*(f"{number}" for number in range(20)), "from the new one"]
         assert [next(events).data for _ in expected] == expected
-
-
-def fetches(site: Site) -> int:
-    """How often Pushpin has begun to ask for a link."""
-    return sum(" IN " in line and "/.grip/" in line for line in site.pushpin.outgoing_log_text().splitlines())
 
 
 def test_streams_are_opened_again_after_a_restart_of_the_proxy(own_site: Site, channel: str) -> None:

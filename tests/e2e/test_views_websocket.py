@@ -1,4 +1,4 @@
-"""`WebSocketView` behind Pushpin: messages, state, channels, what is sent from outside."""
+"""`WebSocketView`: messages, state, channels, what is sent from outside."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .servers import ROOT
 from .sites import Site
 from .waiting import wait_until
 
-pytestmark = [pytest.mark.needs("zmq"), LIVE_SITE]
+pytestmark = LIVE_SITE
 
 # The same view with sync and with async hooks.
 PUPPETS = ["ws", "async-ws"]

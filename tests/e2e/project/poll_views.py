@@ -64,6 +64,14 @@ class PatientDocument(Document):
     timeout = 300
 
 
+class NotedDocument(PatientDocument):
+    """Notes whenever a reader is, or goes on being, let wait."""
+
+    def get_channels(self) -> Any:
+        journal.append(self.kwargs["name"], ["waits"])
+        return super().get_channels()
+
+
 class SlowDocument(PatientDocument):
     """Stops between the reading of the ETag and the hold, at the gate."""
 
@@ -116,6 +124,7 @@ urlpatterns = [
     path("document/<name>/", Document.as_view()),
     path("async-document/<name>/", AsyncDocument.as_view()),
     path("patient/<name>/", PatientDocument.as_view()),
+    path("noted/<name>/", NotedDocument.as_view()),
     path("slow/<name>/", SlowDocument.as_view()),
     path("hashed/<name>/", Hashed.as_view()),
     path("member-document/<name>/", MemberDocument.as_view()),

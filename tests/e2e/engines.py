@@ -1,0 +1,127 @@
+"""What a site may stand on: an engine, which holds the connections, and the interface that the application runs on.
+
+A test that takes `stack`, directly or by `site`, runs on every one of `STACKS`, but for those that its markers exclude:
+
+- ``since_pushpin("1.41")``: needs what only that Pushpin and later ones have. The embedded proxy has it.
+- ``pushpin_only("why")``: is about the proxy as a program of its own, or about an oddity of Pushpin.
+- ``embedded_only("why")``: is about the proxy in the application's own process.
+- ``wsgi_only("why")``: is about gunicorn.
+"""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+import pytest
+
+from tests.needs import NEEDS
+
+from . import pushpin_chroot
+
+MARKERS = [
+    "since_pushpin(version): needs what only this Pushpin and later ones have; the embedded proxy has it",
+    "pushpin_only(reason): about the proxy as a program of its own, or an oddity of Pushpin",
+    "embedded_only(reason): about the proxy in the application's own process",
+    "wsgi_only(reason): about gunicorn",
+]
+
+# Why a test of a restart of the application alone is for Pushpin.
+ENDS_TOGETHER = "the embedded proxy ends with its application"
+
+Version = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What a test runs on.
+
+    engine: "pushpin" (this machine's), "pushpin-1.41" (in a root of its own) or "embedded".
+    interface: "wsgi" or "asgi".
+    """
+
+    engine: str
+    interface: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.engine}-{self.interface}"
+
+    @property
+    def is_embedded(self) -> bool:
+        return self.engine == "embedded"
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Of `tests.needs.NEEDS`."""
+        of_engine = {"pushpin": ("pushpin",), "embedded": ("dev",)}.get(self.engine, ())
+        # uvicorn comes with the extra `dev`.
+        return of_engine if self.interface == "wsgi" else tuple(dict.fromkeys([*of_engine, "dev"]))
+
+    def has(self, version: str) -> bool:
+        """Tell whether the engine has all that Pushpin of a version has."""
+        return self.is_embedded or _pushpin_version(self.engine) >= _parse_version(version)
+
+
+STACKS = [
+    Stack("pushpin", "wsgi"),
+    Stack("pushpin", "asgi"),
+    Stack("embedded", "asgi"),
+    Stack("pushpin-1.41", "wsgi"),
+    Stack("pushpin-1.41", "asgi"),
+]
+
+
+def stacks_of(test: pytest.Item) -> list[Stack]:
+    """The stacks that a test runs on by its markers. Pushpin 1.41 is among them only where it has been made."""
+    versions = [marker.args[0] for marker in test.iter_markers("since_pushpin")]
+    excluded = {name for name in ("pushpin_only", "embedded_only", "wsgi_only") if _reason(test, name)}
+    return [
+        stack
+        for stack in STACKS
+        if (stack.engine != "pushpin-1.41" or pushpin_chroot.is_there())
+        and not (stack.is_embedded and find_spec("django_grip.asgi") is None)
+        and not ("pushpin_only" in excluded and stack.is_embedded)
+        and not ("embedded_only" in excluded and not stack.is_embedded)
+        and not ("wsgi_only" in excluded and stack.interface != "wsgi")
+        and all(stack.has(version) for version in versions)
+    ]
+
+
+def as_parameter(stack: Stack) -> object:
+    """A stack as `parametrize` takes it: skipped by name where something is missing."""
+    return pytest.param(stack, id=stack.name, marks=[pytest.mark.needs(*stack.needs)])
+
+
+NO_STACK = pytest.param(
+    None,
+    id="no-stack",
+    marks=pytest.mark.skip(reason="needs a newer Pushpin than is there (as root: make pushpin-1.41)"),
+)
+
+
+def _reason(test: pytest.Item, name: str) -> str | None:
+    """The reason that a marker gives."""
+    marker = test.get_closest_marker(name)
+    if marker is None:
+        return None
+    (reason,) = marker.args
+    assert reason
+    return str(reason)
+
+
+@functools.cache
+def _pushpin_version(engine: str) -> Version:
+    if engine == "pushpin-1.41":
+        command = ["chroot", str(pushpin_chroot.ROOT), "pushpin", "--version"]
+    elif NEEDS["pushpin"].is_there():
+        command = ["pushpin", "--version"]
+    else:
+        return ()
+    return _parse_version(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])
+
+
+def _parse_version(text: str) -> Version:
+    return tuple(int(part) for part in text.split("."))

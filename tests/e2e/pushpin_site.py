@@ -1,0 +1,96 @@
+"""A site behind Pushpin, this machine's or that of a root of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from .clients import http_client
+from .engines import Stack
+from .pushpin import Pushpin
+from .pushpin_chroot import ChrootPushpin
+from .servers import AppServer, Project
+from .sites import Site
+from .waiting import wait_until
+
+_KINDS = {"pushpin": Pushpin, "pushpin-1.41": ChrootPushpin}
+
+
+class PushpinSite(Site):
+    """The test project on gunicorn or uvicorn, and Pushpin before it.
+
+    Args:
+        wsgi: the key of ``servers.SERVERS`` that stands for wsgi.
+        project: what is served in place of the test project.
+        settings: Django settings laid over the test project's.
+        pushpin: options of ``Pushpin``.
+        env: environment variables of the application.
+    """
+
+    def __init__(
+        self,
+        stack: Stack,
+        *,
+        wsgi: str = "gunicorn",
+        project: Project | None = None,
+        settings: Mapping[str, Any] | None = None,
+        pushpin: Mapping[str, Any] | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        server = {"wsgi": wsgi, "asgi": "uvicorn"}[stack.interface]
+        self.app = AppServer(server, project=project, env=env)
+        self.pushpin = self.proxy = _KINDS[stack.engine](self.app.port, **(pushpin or {}))
+        proxy = {"control_uri": self.pushpin.control_url, "key": self.pushpin.sig_key}
+        self.app.configure({"GRIP_PROXIES": [proxy], **(settings or {})})
+        self._direct = http_client(self.direct_url)
+        super().__init__(stack)
+
+    @property
+    def url(self) -> str:
+        return self.pushpin.url
+
+    @property
+    def direct_url(self) -> str:
+        return self.app.url
+
+    @property
+    def control_url(self) -> str:
+        return self.pushpin.control_url
+
+    @property
+    def direct(self) -> httpx.Client:
+        return self._direct
+
+    @property
+    def directories(self) -> list[Path]:
+        return [self.pushpin.directory, self.app.directory]
+
+    def publish_items(self, *items: Mapping[str, Any]) -> None:
+        self.pushpin.publish(*items)
+
+    def wait_subscribed(self, channel: str, *, mode: str, count: int = 1) -> None:
+        self.pushpin.wait_subscribed(channel, mode=mode, count=count)
+
+    def reason_of(self, failure: httpx.Response) -> str:
+        # `debug` is on.
+        return failure.text
+
+    def start(self) -> None:
+        self.pushpin.launch()
+        self.app.launch()
+        self.pushpin.wait_ready()
+        self.app.wait_ready()
+        # The way back from the application is the last to be there.
+        wait_until(self.answers, "a request passes through Pushpin to the application")
+
+    def restart_proxy(self) -> None:
+        self.pushpin.restart()
+        wait_until(self.answers, "a request passes through Pushpin to the application")
+
+    def close(self) -> None:
+        self._direct.close()
+        self.pushpin.close()
+        super().close()
