@@ -13,7 +13,7 @@ from ..protocol.websocket_events import CONTENT_TYPE
 from .effects import Respond
 from .messages import ClientRequest, Headers, show_path
 
-__all__ = ["clean_headers", "clean_response_headers", "refuse_client"]
+__all__ = ["clean_handshake_headers", "clean_headers", "clean_response_headers", "refuse_client"]
 
 logger = logging.getLogger("django_grip")
 
@@ -28,6 +28,14 @@ _HOP_BY_HOP = frozenset(
 # What is published to a held response goes behind its beginning as it is, so that one must not be compressed.
 _NOT_FROM_CLIENTS = _HOP_BY_HOP | {b"accept-encoding", b"connection-id", b"content-bytes-replayed", b"expect"}
 _OF_THE_PROXY = (b"grip-", b"meta-")
+# These the proxy says itself when it asks about a WebSocket's events.
+_NOT_FROM_HANDSHAKES = frozenset({b"accept", b"content-length", b"content-type", b"sec-websocket-extensions"})
+
+# What clients have in common is kept once: at 5,000 of them it is most of what their headers take.
+_shared: dict[tuple[bytes, bytes], tuple[bytes, bytes]] = {}
+_MAX_SHARED = 1024
+_MAX_SHARED_SIZE = 256
+_OF_ONE_CLIENT = frozenset({b"authorization", b"cookie", b"sec-websocket-key"})
 
 _NAME = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _END_OF_LINE = re.compile(rb"[\r\n\0]")
@@ -48,6 +56,23 @@ def clean_headers(headers: Headers) -> Headers:
         if folded not in _NOT_FROM_CLIENTS and not folded.startswith(_OF_THE_PROXY):
             cleaned.append(header)
     return cleaned
+
+
+def clean_handshake_headers(headers: Headers) -> Headers:
+    """`clean_headers` for a WebSocket's handshake; equal headers of several clients are one object."""
+    cleaned = clean_headers(headers)
+    return [_share(header) for header in cleaned if header[0].translate(_FOLDED) not in _NOT_FROM_HANDSHAKES]
+
+
+def _share(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+    known = _shared.get(header)
+    if known is not None:
+        return known
+    if header[0] not in _OF_ONE_CLIENT and len(header[0]) + len(header[1]) <= _MAX_SHARED_SIZE:
+        if len(_shared) >= _MAX_SHARED:
+            _shared.clear()
+        _shared[header] = header
+    return header
 
 
 def clean_response_headers(headers: Headers) -> Headers:
@@ -85,6 +110,4 @@ def refuse_client(request: ClientRequest) -> Respond | None:
 
 def _refuse(status: int, text: str, request: ClientRequest) -> Respond:
     logger.warning("Refused with %d: %s %s: %s", status, request.method, show_path(request.path), text)
-    body = f"{text}\n".encode()
-    length = b"%d" % len(body)
-    return Respond(status, [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", length)], body)
+    return Respond(status, [(b"content-type", b"text/plain; charset=utf-8")], f"{text}\n".encode())

@@ -1,8 +1,8 @@
 """What an exchange wants done to its client; the shell does it, in order.
 
 A long-poll or stream: `Respond`, or `Begin` and any number of `Chunk` and then `End`. A WebSocket: `Deny`, or `Accept`
-and any number of `Text` and `Binary` and then `Close`. `Abort` may end either at any time. Effects are never changed, so
-that one may stand in the queues of a thousand clients.
+and any number of `Text` and `Binary` and then `Close`. `Abort` may end either at any time. Effects are never changed,
+so that one may stand in the queues of a thousand clients.
 """
 
 from __future__ import annotations

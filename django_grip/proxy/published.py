@@ -1,11 +1,17 @@
-"""Published items, as the proxy takes them in: an EPCP body read into what each kind of client will get (GRIP.md, 4)."""
+"""Published items, as the proxy takes them in: an EPCP body, read into what each kind of client gets (GRIP.md, 4)."""
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
+from .effects import Binary, Chunk, Close, Effect, Text
+
 __all__ = ["PublishedItem", "ResponseMessage", "SocketMessage", "StreamMessage"]
+
+logger = logging.getLogger("django_grip")
 
 
 @dataclass
@@ -14,6 +20,11 @@ class StreamMessage:
 
     action: str = "send"
     content: bytes = b""
+
+    @cached_property
+    def effect(self) -> Effect | None:
+        """What is sent to each client: one effect for all of them. None for hint and close, and where nothing is."""
+        return Chunk(self.content) if self.action == "send" and self.content else None
 
 
 @dataclass
@@ -37,6 +48,26 @@ class SocketMessage:
     content: bytes = b""
     code: int = 1000
     reason: str = ""
+
+    @cached_property
+    def effect(self) -> Effect | None:
+        """What is done to each client: one effect for all of them. None for refresh, and for what cannot be done.
+
+        Pings and pongs are the server's own affair in ASGI.
+        """
+        if self.action == "close":
+            return Close(self.code, self.reason)
+        if self.action != "send":
+            return None
+        if self.type == "binary":
+            return Binary(self.content)
+        if self.type != "text":
+            return None
+        try:
+            return Text(self.content.decode())
+        except UnicodeDecodeError as error:
+            logger.warning("A published text message is not UTF-8 at byte %d; no WebSocket gets it.", error.start)
+            return None
 
 
 @dataclass
