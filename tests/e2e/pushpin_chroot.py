@@ -5,8 +5,10 @@ There is one way to see gone links, ``refresh`` and ``Content-Bytes-Accepted`` l
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,6 +26,15 @@ def is_there() -> bool:
     return (ROOT / "usr" / "bin" / "pushpin").exists() and os.geteuid() == 0
 
 
+@functools.cache
+def read_version() -> tuple[int, int]:
+    """The version of the Pushpin that is there."""
+    command = ["chroot", str(ROOT), "pushpin", "--version"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    major, minor = told.split()[-1].split(".")[:2]
+    return int(major), int(minor)
+
+
 class ChrootPushpin(Pushpin):
     """Pushpin 1.41 and later: it sends its requests itself, without zurl.
 
@@ -38,13 +49,14 @@ class ChrootPushpin(Pushpin):
         super()._write_config(routes, config)
 
     def _version(self) -> tuple[int, int]:
-        return 1, 41
+        return read_version()
 
     def _make_processes(self) -> list[RigProcess]:
         config = f"--config={self.directory / 'pushpin.conf'}"
         return [self._process("pushpin", "chroot", str(ROOT), "pushpin", config, "--merge-output")]
 
     def requests_begun(self, part: str) -> int:
+        # Told once a request has ended.
         return self.log_text().count(part)
 
     def close(self) -> None:
