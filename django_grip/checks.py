@@ -6,14 +6,16 @@ import difflib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from django.apps import apps
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import get_commands
 
 from . import conf
 from .conf import GripSettings, grip_settings
 from .protocol.proxy_config import ProxyConfig
 
-__all__ = ["check_keys", "check_middleware", "check_settings"]
+__all__ = ["check_embedded", "check_keys", "check_middleware", "check_settings"]
 
 MIDDLEWARE = "django_grip.GripMiddleware"
 _MIDDLEWARE_NAMES = (MIDDLEWARE, "django_grip.middleware.GripMiddleware")
@@ -58,8 +60,16 @@ def _contradictions() -> Iterator[CheckMessage]:
             id="grip.W002",
         )
     if given & {"GRIP_URL", "GRIP_PROXIES"}:
+        if "GRIP_EMBEDDED" in given:
+            yield Warning(
+                "GRIP_EMBEDDED has no effect: a proxy is configured, and it holds the connections.",
+                hint="Take out GRIP_EMBEDDED, or GRIP_PROXIES and GRIP_URL.",
+                id="grip.W002",
+            )
         return
-    for name, text in _NEEDS_A_PROXY.items():
+    config = _usable_settings()
+    needs = _NEEDS_A_CONFIGURED_PROXY if config is not None and config.embedded else _NEEDS_A_PROXY
+    for name, text in needs.items():
         if name in given:
             yield Warning(f"{name} is set, but {text}.", hint="Set GRIP_PROXIES or GRIP_URL too.", id="grip.W002")
 
@@ -69,11 +79,15 @@ _NEEDS_A_PROXY = {
     "GRIP_ALLOW_UNSIGNED": "there is no proxy that it could let in",
     "GRIP_PROXY_REQUIRED": "there is no proxy, so every hold is answered with a 501",
 }
+_NEEDS_A_CONFIGURED_PROXY = {
+    "GRIP_VERIFY_KEY": "the embedded proxy has a key of its own",
+    "GRIP_ALLOW_UNSIGNED": "the embedded proxy signs its requests",
+}
 
 
 def _no_proxy() -> Iterator[CheckMessage]:
     config = _usable_settings()
-    if config is None or config.proxies:
+    if config is None or config.proxies or config.embedded:
         return
     nowhere = "" if config.publish_servers else ", and publish() has nowhere to send to"
     yield Warning(
@@ -81,6 +95,37 @@ def _no_proxy() -> Iterator[CheckMessage]:
         hint='Set GRIP_PROXIES = [{"control_uri": "http://127.0.0.1:5561", "key": "..."}].',
         id="grip.W003",
     )
+
+
+@register("grip")
+def check_embedded(**kwargs: Any) -> list[CheckMessage]:
+    """grip.W008, grip.W009: does the embedded proxy get to hold the connections, and is it enough?"""
+    config = _usable_settings()
+    if config is None or not config.embedded:
+        return []
+    return [*_one_process_only(config), *_foreign_runserver()]
+
+
+def _one_process_only(config: GripSettings) -> Iterator[CheckMessage]:
+    if not config.debug:
+        yield Warning(
+            "GRIP_EMBEDDED without DEBUG: the embedded proxy serves one process only, and a deploy drops its clients.",
+            hint="Run one worker, or put Pushpin in front and set GRIP_PROXIES; silence this if one process will do.",
+            id="grip.W008",
+        )
+
+
+def _foreign_runserver() -> Iterator[CheckMessage]:
+    """Another app's runserver, which would serve the project without the embedded proxy."""
+    app = get_commands().get("runserver")
+    own = apps.is_installed("django_grip")
+    if own and app not in ("django_grip", "django.core"):
+        name = app if isinstance(app, str) else type(app).__module__
+        yield Warning(
+            f'The runserver of "{name}" comes before that of "django_grip": it runs without the embedded proxy.',
+            hint=f'Put "django_grip" before "{name}" in INSTALLED_APPS.',
+            id="grip.W009",
+        )
 
 
 @register("grip")

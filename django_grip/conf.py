@@ -6,6 +6,10 @@
 
 from __future__ import annotations
 
+import hmac
+import os
+import sys
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +17,7 @@ from functools import cache, cached_property
 from importlib import import_module
 from typing import Any, NamedTuple, cast
 
-from django.conf import settings
+from django.conf import ENVIRONMENT_VARIABLE, settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.utils.crypto import salted_hmac
@@ -21,6 +25,7 @@ from django.utils.crypto import salted_hmac
 from .exceptions import GripError
 from .origins import parse_origin
 from .protocol.channels import check_channel_name
+from .protocol.keys import Key, load_key
 from .protocol.proxy_config import (
     ENTRY_NAMES,
     ProxyConfig,
@@ -35,9 +40,12 @@ __all__ = [
     "SettingProblem",
     "believe_key",
     "derive_keys",
+    "derive_secrets",
+    "embedded_keys",
     "find_problems",
     "grip_settings",
     "make_session",
+    "project_home",
     "read_origins",
 ]
 
@@ -51,6 +59,7 @@ _CSRF = "django.middleware.csrf.CsrfViewMiddleware"
 class GripSettings:
     """What the settings say, ready for use. Times are in seconds, sizes in what the name says.
 
+    embedded_wanted: GRIP_EMBEDDED, or None where it is not set; `embedded` is what comes of it.
     has_conditional_get, has_csrf: whether Django's ConditionalGetMiddleware and CsrfViewMiddleware are installed.
     extra_keys: believed beside those of the proxies (see `believe_key`).
     """
@@ -66,14 +75,24 @@ class GripSettings:
     publish_timeout: float = 30.0
     publish_queue_size: int = 10_000
     debug: bool = False
+    embedded_wanted: bool | None = None
     csrf_trusted_origins: tuple[str, ...] = ()
     has_conditional_get: bool = False
     has_csrf: bool = False
     extra_keys: tuple[VerifyKey, ...] = ()
 
     @cached_property
+    def embedded(self) -> bool:
+        """Whether the embedded proxy is this project's: none is configured, and DEBUG or GRIP_EMBEDDED asks for it."""
+        if self.proxies or self.embedded_wanted is False:
+            return False
+        return self.debug or self.embedded_wanted is True
+
+    @cached_property
     def verify_keys(self) -> tuple[VerifyKey, ...]:
         """The keys a Grip-Sig may be signed with, without repeats."""
+        if self.embedded:
+            return tuple(VerifyKey(key) for key in embedded_keys())
         keys = (proxy.verify_key for proxy in self.proxies)
         return tuple(dict.fromkeys(key for key in keys if key is not None))
 
@@ -219,6 +238,7 @@ _SETTINGS: dict[str, _Setting] = {
     "GRIP_URL": _Setting("url_proxies", _read_url, 'Write "http://127.0.0.1:5561?key=...".'),
     "PUBLISH_SERVERS": _Setting("publish_servers", _read_publish_servers, _SERVERS_HINT),
     "GRIP_PREFIX": _Setting("prefix", _read_prefix, 'Write a str such as "mysite-".'),
+    "GRIP_EMBEDDED": _Setting("embedded_wanted", _read_bool, "Write True or False, or leave it out."),
     "GRIP_PROXY_REQUIRED": _Setting("proxy_required", _read_bool, "Write True or False."),
     "GRIP_ALLOW_UNSIGNED": _Setting("allow_unsigned", _read_bool, "Write True or False."),
     "GRIP_ALLOWED_ORIGINS": _Setting("allowed_origins", _read_origins, 'Write ["https://www.example.com"].'),
@@ -319,6 +339,33 @@ def derive_keys(purpose: str) -> tuple[bytes, ...]:
     return tuple(
         salted_hmac(f"django_grip.{purpose}", "", secret=secret, algorithm="sha256").digest() for secret in secrets
     )
+
+
+def derive_secrets(purpose: str, *parts: str) -> tuple[str, ...]:
+    """Secrets for one purpose as text of 43 characters that any header, URL or file name can carry.
+
+    parts: what else they depend on. The first is used; any is accepted.
+    """
+    return tuple(
+        urlsafe_b64encode(hmac.digest(key, "\0".join(parts).encode(), "sha256")).rstrip(b"=").decode()
+        for key in derive_keys(purpose)
+    )
+
+
+def embedded_keys() -> tuple[Key, ...]:
+    """What the embedded proxy signs its requests with (the first), and what is believed of it (any)."""
+    return tuple(load_key(secret) for secret in derive_secrets("embedded"))
+
+
+def project_home() -> str:
+    """The directory of the project's settings: what tells two projects with the same SECRET_KEY apart.
+
+    All settings modules of one package have the same, and "" is that of settings which were made in code.
+    """
+    top = sys.modules.get(os.environ.get(ENVIRONMENT_VARIABLE, "").partition(".")[0])
+    file, paths = getattr(top, "__file__", None), list(getattr(top, "__path__", ()))
+    home = paths[0] if paths else os.path.dirname(file) if file else ""
+    return os.path.realpath(home) if home else ""
 
 
 def make_session(key: str | None) -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from django.core import checks
-from django.core.management import call_command
+from django.core.management import BaseCommand, call_command
 
 from .fake_proxy import KEY, PROXIES
 
@@ -42,6 +42,9 @@ GOOD = [
     {"GRIP_PROXIES": [{"control_uri": URI}], "DEBUG": True},
     {"GRIP_PROXIES": [{"control_uri": URI, "key": "changeme"}], "DEBUG": True},
     {"GRIP_PROXIES": PROXIES, "GRIP_ALLOW_UNSIGNED": False, "GRIP_PROXY_REQUIRED": True, "GRIP_PREFIX": "mine-"},
+    {"DEBUG": True},
+    {"DEBUG": True, "GRIP_EMBEDDED": True, "GRIP_PROXY_REQUIRED": True},
+    {"DEBUG": True, "GRIP_EMBEDDED": False, "GRIP_PROXIES": PROXIES},
     {"GRIP_PROXIES": PROXIES, "PUBLISH_SERVERS": [{"uri": "https://example.com"}]},
     {"GRIP_PROXIES": PROXIES, "MIDDLEWARE": ["django.middleware.common.CommonMiddleware", GRIP]},
     {"GRIP_PROXIES": PROXIES, "MIDDLEWARE": [CACHE[0], "django_grip.middleware.GripMiddleware", CACHE[1]]},
@@ -66,7 +69,38 @@ PUBLIC_KEY = {
     "y": "7gwJqaU6N8TP88--twjkwoB36f-pT3QsmI46nPhjO7M",
 }
 
+EMBEDDED = {"DEBUG": True, "GRIP_EMBEDDED": True}
 BAD = {
+    "the embedded proxy is turned off": (
+        {"DEBUG": True, "GRIP_EMBEDDED": False},
+        "grip.W003",
+        "No GRIP proxy is configured: no request counts as proxied, and publish() has nowhere to send to.",
+        SET_PROXIES,
+    ),
+    "embedded beside proxies": (
+        {**EMBEDDED, "GRIP_PROXIES": PROXIES},
+        "grip.W002",
+        "GRIP_EMBEDDED has no effect: a proxy is configured, and it holds the connections.",
+        "Take out GRIP_EMBEDDED, or GRIP_PROXIES and GRIP_URL.",
+    ),
+    "embedded, and a key": (
+        {**EMBEDDED, "GRIP_VERIFY_KEY": KEY},
+        "grip.W002",
+        "GRIP_VERIFY_KEY is set, but the embedded proxy has a key of its own.",
+        "Set GRIP_PROXIES or GRIP_URL too.",
+    ),
+    "embedded, and unsigned": (
+        {**EMBEDDED, "GRIP_ALLOW_UNSIGNED": True},
+        "grip.W002",
+        "GRIP_ALLOW_UNSIGNED is set, but the embedded proxy signs its requests.",
+        "Set GRIP_PROXIES or GRIP_URL too.",
+    ),
+    "embedded in production": (
+        {"GRIP_EMBEDDED": True},
+        "grip.W008",
+        "GRIP_EMBEDDED without DEBUG: the embedded proxy serves one process only, and a deploy drops its clients.",
+        "Run one worker, or put Pushpin in front and set GRIP_PROXIES; silence this if one process will do.",
+    ),
     "nothing is set": (
         {},
         "grip.W003",
@@ -229,6 +263,25 @@ def test_every_message_has_an_id_of_its_own_kind_and_a_hint(settings):
         for message in checks.run_checks(tags=["grip"]):
             assert message.hint
             assert message.id.startswith("grip.E" if message.is_serious() else "grip.W")
+
+
+@pytest.mark.parametrize(("app", "name"), [("daphne", "daphne"), (BaseCommand(), "django.core.management.base")])
+def test_another_runserver_in_front_of_ours_is_told_when_the_embedded_proxy_is_on(settings, monkeypatch, app, name):
+    monkeypatch.setattr("django_grip.checks.get_commands", lambda: {"runserver": app})
+    assert found(settings, DEBUG=True) == [
+        (
+            "grip.W009",
+            f'The runserver of "{name}" comes before that of "django_grip": it runs without the embedded proxy.',
+            f'Put "django_grip" before "{name}" in INSTALLED_APPS.',
+        )
+    ]
+    assert found(settings, DEBUG=True, GRIP_PROXIES=PROXIES) == []
+
+
+@pytest.mark.parametrize("app", ["django_grip", "django.core"])
+def test_our_runserver_is_nothing_to_tell_of(settings, monkeypatch, app):
+    monkeypatch.setattr("django_grip.checks.get_commands", lambda: {"runserver": app})
+    assert found(settings, DEBUG=True) == []
 
 
 def test_a_middleware_that_cannot_be_imported_is_for_django_to_report(settings):

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import re
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
 from django_grip import conf
-from django_grip.conf import GripSettings, derive_keys, find_problems, grip_settings
+from django_grip.conf import (
+    GripSettings,
+    derive_keys,
+    derive_secrets,
+    find_problems,
+    grip_settings,
+    project_home,
+)
 
 from .fake_proxy import KEY, PROXIES
 
@@ -18,6 +27,7 @@ EVERYTHING = {
     "GRIP_URL": "http://127.0.0.1:5562/?key=base64:aGVsbG8taGVsbG8=&verify-iss=pushpin",
     "PUBLISH_SERVERS": [{"uri": "https://example.com/base", "iss": "me", "key": "secret"}],
     "GRIP_PREFIX": "mine-",
+    "GRIP_EMBEDDED": True,
     "GRIP_PROXY_REQUIRED": True,
     "GRIP_ALLOW_UNSIGNED": True,
     "GRIP_ALLOWED_ORIGINS": ["https://www.example.com", "*"],
@@ -41,6 +51,7 @@ def test_every_setting_is_read():
     assert (second.control_uri, second.key.secret) == ("http://127.0.0.1:5562", b"hello-hello")
     assert [server.control_uri for server in config.publish_servers] == ["https://example.com/base"]
     assert (config.prefix, config.proxy_required, config.allow_unsigned, config.debug) == ("mine-", True, True, True)
+    assert (config.embedded_wanted, config.embedded) == (True, False)
     assert config.allowed_origins == ("https://www.example.com", "*")
     assert config.csrf_trusted_origins == ("https://*.example.org",)
     assert (config.max_channels, config.publish_mode) == (50, "inline")
@@ -66,6 +77,55 @@ def test_keys_derived_from_the_secret_follow_it_too(settings):
     fallback, settings.SECRET_KEY = settings.SECRET_KEY, "another-" * 8
     settings.SECRET_KEY_FALLBACKS = [fallback]
     assert derive_keys("links")[1:] == old
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, False),
+        ({"DEBUG": True}, True),
+        ({"GRIP_EMBEDDED": True}, True),
+        ({"DEBUG": True, "GRIP_EMBEDDED": None}, True),
+        ({"DEBUG": True, "GRIP_EMBEDDED": False}, False),
+        ({"DEBUG": True, "GRIP_URL": "", "GRIP_PROXIES": []}, True),
+        ({"DEBUG": True, "GRIP_PROXIES": PROXIES}, False),
+        ({"DEBUG": True, "GRIP_URL": "http://127.0.0.1:1"}, False),
+        ({"GRIP_EMBEDDED": True, "GRIP_PROXIES": PROXIES}, False),
+        ({"DEBUG": True, "PUBLISH_SERVERS": [{"uri": "https://example.com"}]}, True),
+    ],
+)
+def test_the_embedded_proxy_is_on_when_no_other_is_and_somebody_asks_for_it(settings, values, expected):
+    for name, value in values.items():
+        setattr(settings, name, value)
+    assert grip_settings().embedded is expected
+
+
+def test_the_embedded_proxy_is_believed_by_keys_of_the_secret_and_its_fallbacks(settings):
+    settings.DEBUG = True
+    [before] = grip_settings().verify_keys
+    settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "another-" * 8
+    now, fallback = grip_settings().verify_keys
+    assert (fallback, now == before, grip_settings().believes_unsigned) == (before, False, False)
+    assert [key.key for key in grip_settings().verify_keys] == list(conf.embedded_keys())
+    assert len(now.key.secret) >= 32
+
+
+def test_secrets_depend_on_their_purpose_and_parts_and_any_header_can_carry_them():
+    [one] = derive_secrets("control", "a")
+    assert derive_secrets("control", "a") == (one,)
+    assert len({one, *derive_secrets("control", "b"), *derive_secrets("other", "a"), *derive_secrets("control")}) == 4
+    assert re.fullmatch(r"[A-Za-z0-9_-]{43}", one)
+
+
+def test_the_home_of_a_project_is_that_of_its_settings_package(monkeypatch):
+    tests = os.path.realpath(os.path.dirname(__file__))
+    assert project_home() == tests
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "tests.fixtures")
+    assert project_home() == tests
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "ast")
+    assert project_home() == os.path.dirname(os.path.realpath(os.__file__))
+    monkeypatch.delenv("DJANGO_SETTINGS_MODULE")
+    assert project_home() == ""
 
 
 @pytest.mark.parametrize(
@@ -133,6 +193,7 @@ BAD = {
         "a,": "cannot be used: channel name 'a,x' has ',' at position 1: GRIP's headers cannot carry it.",
         " ": "cannot be used: channel name ' x' has a blank at position 0: GRIP's headers lose it at either end.",
     },
+    "GRIP_EMBEDDED": {"true": "must be True or False, not 'true'.", 1: "must be True or False, not 1."},
     "GRIP_PROXY_REQUIRED": {"false": "must be True or False, not 'false'.", 1: "must be True or False, not 1."},
     "GRIP_ALLOW_UNSIGNED": {"true": "must be True or False, not 'true'."},
     "GRIP_ALLOWED_ORIGINS": {
