@@ -10,10 +10,10 @@ READY = $(VENV)/.ready
 LINTED = django_grip tests examples benchmarks stubs setup.py
 
 .DEFAULT_GOAL = help
-.PHONY: help test lint format docs test-matrix bench demo demo-functions clean
+.PHONY: help test lint format docs test-matrix pushpin-1.41 bench demo demo-functions clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 test: lint ## lint, types and all tests; says by name what was skipped and why
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
@@ -35,6 +35,9 @@ docs: $(READY) ## build docs/ into site/; a broken link is an error
 test-matrix: $(READY) ## the tests on every Python and Django that is supported and there
 	PYENV_ROOT="$$(pyenv root 2>/dev/null)" PYENV_VERSION="$$(pyenv versions --bare 2>/dev/null | paste -s -d : -)" \
 		$(BIN)/tox $(ARGS)
+
+pushpin-1.41: ## as root: a Pushpin newer than Debian's, in var/; from then on the end-to-end tests run on it, too
+	@sh tests/make_pushpin_chroot.sh "$(or $(GRIP_TEST_PUSHPIN_ROOT),var/pushpin-1.41)"
 
 bench: $(READY) ## the benchmarks, side by side with the predecessors
 	$(BIN)/python -m benchmarks
