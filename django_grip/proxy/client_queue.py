@@ -58,8 +58,10 @@ class ClientQueue:
         self._offered = len(self._messages)
         return encode_websocket_events(events)
 
-    def accept(self, content_bytes: int | None = None) -> None:
-        """Take away what the application took of the batch. content_bytes: as it said; None for all of it.
+    def accept(self, content_bytes: int | None = None) -> bool:
+        """Take away what the application took of the batch, and return whether that was anything.
+
+        content_bytes: as it said; None for all of it.
 
         An end stays offered if all messages before it were taken, and else is to be offered again.
 
@@ -68,11 +70,13 @@ class ClientQueue:
         """
         offered, self._offered = self._offered, 0
         self._replayed = self.replayed_bytes = 0
+        before = self.size
         if content_bytes is None:
             del self._messages[:offered]
         else:
             self._accept_part(offered, content_bytes)
         self.size = sum([len(content or b"") + _PER_MESSAGE for _, content in self._messages])
+        return self.size < before
 
     def discard(self) -> None:
         """Forget the messages; the end stays."""

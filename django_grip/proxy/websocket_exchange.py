@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from struct import pack
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from ..exceptions import ProtocolError
 from ..protocol.session_meta import MAX_META_TOTAL
-from ..protocol.websocket_events import MAX_CONTROL_FRAME, WebSocketEvent, is_close_code, parse_close
+from ..protocol.websocket_events import MAX_CONTROL_FRAME, WebSocketEvent
 from .client_headers import clean_handshake_headers
 from .client_queue import ClientQueue
-from .effects import Accept, Binary, Close, Deny, Text
-from .exchange import Exchange
-from .messages import AppFailure, AppRequest, AppResponse, ClientRequest, Headers, show_path
+from .effects import Accept, Close, Deny
+from .messages import AppFailure, AppRequest, AppResponse, ClientRequest, Headers
 from .socket_answers import (
     EVENTS_TYPE,
     Answer,
@@ -26,18 +24,12 @@ from .socket_answers import (
     read_subprotocol,
     relay_refusal,
 )
-from .socket_control import SocketControl
+from .socket_client import AWAY, CLOSING, OPEN, OPENING, SocketClient
 
 if TYPE_CHECKING:
     from .engine import Engine
-    from .published import PublishedItem
 
 __all__ = ["WebSocketExchange"]
-
-logger = logging.getLogger("django_grip")
-
-# The client waits for an answer to its handshake; is connected; was told to close; is away.
-_OPENING, _OPEN, _CLOSING, _AWAY = range(4)
 
 _OWN_HEADERS: Headers = [
     (b"accept", EVENTS_TYPE),
@@ -48,10 +40,9 @@ _OWN_HEADERS: Headers = [
 _NOTHING_REPLAYED = (b"content-bytes-replayed", b"0")
 
 _DISCONNECT = WebSocketEvent("DISCONNECT")
-_CONTROL_PREFIX = b"c:"
 
 
-class WebSocketExchange(Exchange):
+class WebSocketExchange(SocketClient):
     """A WebSocket. What a driver has to know is in `Exchange`; inputs beyond those are `receive_text`,
     `receive_binary` and `client_closed`.
 
@@ -64,42 +55,29 @@ class WebSocketExchange(Exchange):
 
     __slots__ = (
         "_answered_at",
-        "_control",
         "_headers",
         "_interval",
         "_is_in_flight",
         "_is_refresh_due",
         "_meta",
-        "_path",
-        "_phase",
-        "_prefix",
         "_query",
         "_queue",
         "connection_id",
     )
 
     def __init__(self, engine: Engine, request: ClientRequest, connection_id: str | None = None) -> None:
-        super().__init__(engine)
+        super().__init__(engine, request.path)
         self.connection_id = connection_id or str(uuid4())
-        self._path, self._query = request.path, request.query
+        self._query = request.query
         id_header = (b"connection-id", self.connection_id.encode())
         self._headers = [*clean_handshake_headers(request.headers), *_OWN_HEADERS, id_header]
-        self._phase = _OPENING
         self._queue = ClientQueue()
         self._is_in_flight = False
         self._is_refresh_due = False
         self._answered_at = 0.0
         # Seconds between ticks; None for none.
         self._interval: float | None = None
-        # What messages for the client begin with; None while there are no control messages.
-        self._prefix: bytes | None = None
-        self._control = SocketControl()
         self._meta: dict[bytes, bytes] | None = None
-
-    @property
-    def mode(self) -> str:
-        """Always "ws"."""
-        return "ws"
 
     @property
     def wants_more(self) -> bool:
@@ -125,7 +103,7 @@ class WebSocketExchange(Exchange):
 
     def client_closed(self, code: int | None, reason: str, now: float) -> None:
         """The client closed, or confirmed our close. code: None or 1005 if it gave none; 1006 if it is lost instead."""
-        if code == 1006 or self._phase == _OPENING:
+        if code == 1006 or self._phase == OPENING:
             self.client_gone(now)
         else:
             self._part(WebSocketEvent("CLOSE", _encode_close(code, reason)), now)
@@ -140,15 +118,22 @@ class WebSocketExchange(Exchange):
         size = len(message.content or b"")
         if size > self.engine.options.max_client_message:
             self._warn("The client of the WebSocket at %s is closed with 1009: it sent a message of %d bytes.", size)
-            self._end_client(Close(1009, "message too big"), build_refusal(413, "The message is too big."), now)
+            self._refuse_message()
         else:
             self._queue.add(message)
         self._go_on(now)
 
+    def _refuse_message(self) -> None:
+        if self._phase == OPEN:
+            self._close(Close(1009, "message too big"))
+        else:
+            self.put(build_refusal(413, "The message is too big."))
+            self._queue.end = _DISCONNECT
+
     @property
     def _is_deaf(self) -> bool:
         """Whether what the client says is for nobody any more."""
-        return self._phase >= _CLOSING or self._queue.end is not None or self._control.is_detached or self.done
+        return self._phase >= CLOSING or self._queue.end is not None or self._control.is_detached or self.done
 
     def _part(self, end: WebSocketEvent, now: float) -> None:
         if self.done or self._queue.end is not None:
@@ -158,41 +143,17 @@ class WebSocketExchange(Exchange):
         self._drop_outbox()
         if self._control.is_detached:
             self.finish()
-        elif self._phase != _OPENING:
-            self._phase = _AWAY
+        elif self._phase != OPENING:
+            self._phase = AWAY
             self._go_on(now)
 
     # Inputs from the hub, the clock and the server
 
-    def receive_item(self, item: PublishedItem, channel: str, now: float) -> None:
-        """Take what was published: a message, a close, or a refresh."""
-        message = item.socket
-        if message is None or self._phase != _OPEN or not self._control.lets_through(item, channel):
-            return
-        effect = message.effect
-        if effect is not None:
-            if type(effect) is Close:
-                self._close(effect)
-            else:
-                self.put(effect)
-                self._note_sending(now)
-                if self.is_overfull:
-                    self._close_slow_client()
-        elif message.action == "refresh" and not self._control.is_detached:
-            self._is_refresh_due = True
-            self._go_on(now)
-        self.notify()
-
     def wake(self, now: float) -> None:
         """Send what is due, and ask the application when it wants to be asked."""
-        if self._phase != _OPEN or self.done:
+        if self._phase != OPEN or self.done:
             return
-        timers = self._control.timers
-        if timers is not None:
-            for effect in timers.take_due(now):
-                self.put(effect)
-            if self.is_overfull:
-                self._close_slow_client()
+        self._send_due(now)
         tick_at = self._tick_at
         if tick_at is not None and tick_at <= now:
             self._ask("events")
@@ -203,9 +164,9 @@ class WebSocketExchange(Exchange):
         if self.done:
             return
         self.asks = []
-        if self._phase == _OPEN:
+        if self._phase == OPEN:
             self.put(Close(1001, "going away"))
-        elif self._phase == _OPENING and self._queue.end is None:
+        elif self._phase == OPENING and self._queue.end is None:
             self.put(build_refusal(503, "The server is shutting down."))
         self.finish()
 
@@ -217,7 +178,7 @@ class WebSocketExchange(Exchange):
             return
         self._is_in_flight = False
         self._answered_at = now
-        if self._phase == _OPENING:
+        if self._phase == OPENING:
             self._take_opening(response, now)
         else:
             self._take_answer(response, now)
@@ -242,11 +203,11 @@ class WebSocketExchange(Exchange):
             self._deny(build_refusal(502, "The application did not answer as for a WebSocket."))
             return
         if self._queue.end is not None:
-            self._phase = _AWAY
+            self._phase = AWAY
             return
-        self._phase = _OPEN
+        self._phase = OPEN
         self.put(Accept(read_handshake_headers(response.headers), subprotocol))
-        self._take_events(answer.events[1:], now)
+        self._do(answer.events[1:], now)
 
     def _take_answer(self, response: AppResponse | AppFailure, now: float) -> None:
         try:
@@ -256,21 +217,36 @@ class WebSocketExchange(Exchange):
         except ProtocolError as error:
             self._fail(str(error))
             return
-        self._take_events(answer.events, now)
+        self._do(answer.events, now)
+
+    def _do(self, events: list[WebSocketEvent], now: float) -> None:
+        try:
+            self._take_events(events, now)
+        except ProtocolError as error:
+            self._fail(str(error))
+        if self._control.is_detached:
+            self._queue.discard()
 
     def _read_answer(self, response: AppResponse | AppFailure) -> Answer:
         """Read an answer, and keep what it says of the connection."""
         options = self.engine.options
         answer = read_answer(response, max_size=options.max_events_response)
-        queue = self._queue
-        queue.accept(answer.accepted)
-        if queue.size > options.max_client_queue and not queue.has_news:
-            raise ProtocolError(f"it takes none of the {queue.size:,} bytes that wait for it")
+        self._note_acceptance(answer.accepted)
         if answer.interval is not None:
             self._interval = max(answer.interval, options.min_keep_alive_interval) if answer.interval else None
         if answer.meta:
             self._set_meta(answer.meta)
         return answer
+
+    def _note_acceptance(self, content_bytes: int | None) -> None:
+        queue = self._queue
+        has_taken = queue.accept(content_bytes)
+        if queue.has_news or self.wants_more:
+            return
+        # What is left waits for the client's next message, and for want of room that one would never come.
+        if not has_taken:
+            raise ProtocolError(f"it takes none of the {queue.size:,} bytes that wait for it")
+        self._is_refresh_due = True
 
     def _set_meta(self, changes: list[tuple[bytes, bytes]]) -> None:
         meta = {**(self._meta or {}), **dict(changes)}
@@ -280,66 +256,18 @@ class WebSocketExchange(Exchange):
             raise ProtocolError(f"the connection's meta would have {size:,} bytes; {MAX_META_TOTAL:,} are taken")
         self._meta = meta or None
 
-    def _take_events(self, events: list[WebSocketEvent], now: float) -> None:
-        """Do what the events of an answer say, in order."""
-        if self._phase != _OPEN or not events:
-            return
-        was_waiting = bool(self.outbox)
-        for event in events:
-            if event.type in ("TEXT", "BINARY"):
-                self._take_message(event, now)
-            elif event.type == "CLOSE":
-                self._take_close(event)
-            elif event.type == "DISCONNECT":
-                self._fail("it sent DISCONNECT, which only clients can")
-            # A PING or PONG cannot be sent: they are the server's own affair in ASGI.
-            if self._phase != _OPEN:
-                return
-        self._note_sending(now)
-        if self._control.is_detached:
-            self._queue.discard()
-        # One answer alone is bounded by its own limit: the client had no time yet to read it.
-        if was_waiting and self.is_overfull:
-            self._close_slow_client()
-
-    def _take_message(self, event: WebSocketEvent, now: float) -> None:
-        content, prefix = event.content or b"", self._prefix
-        is_text = event.type == "TEXT"
-        if prefix is not None:
-            if is_text and content.startswith(_CONTROL_PREFIX):
-                self._control.obey(content[len(_CONTROL_PREFIX) :], self, now)
-                return
-            if not content.startswith(prefix):
-                logger.debug("A message without the message-prefix is dropped, at %s.", show_path(self._path))
-                return
-            content = content[len(prefix) :]
-        if not is_text:
-            self.put(Binary(content))
-            return
-        try:
-            self.put(Text(content.decode()))
-        except UnicodeDecodeError as error:
-            self._fail(f"it sent a text message that is not UTF-8 at byte {error.start}")
-
-    def _take_close(self, event: WebSocketEvent) -> None:
-        code, reason = parse_close(event.content)
-        if code is None or is_close_code(code):
-            self._close(Close(1000 if code is None else code, reason))
-        else:
-            self._fail(f"it closed with {code}, which no client may be sent")
-
     # What follows
 
     def _go_on(self, now: float) -> None:
         """Ask the application if there is something to ask, or come to an end."""
         if self.done:
             return
-        if self._phase != _OPENING and not self._is_in_flight:
+        if self._phase != OPENING and not self._is_in_flight:
             queue = self._queue
             if queue.end_offered:
                 self.finish()
                 return
-            if (queue.has_news or self._is_refresh_due) and not self._control.is_detached:
+            if not self._control.is_detached and (queue.has_news or (self._is_refresh_due and self._phase == OPEN)):
                 self._ask("events")
         self._set_deadline()
 
@@ -357,9 +285,13 @@ class WebSocketExchange(Exchange):
         self._is_in_flight = True
         self._is_refresh_due = False
 
+    def _refresh(self, now: float) -> None:
+        self._is_refresh_due = True
+        self._go_on(now)
+
     @property
     def _tick_at(self) -> float | None:
-        if self._interval is None or self._is_in_flight or self._control.is_detached or self._phase != _OPEN:
+        if self._interval is None or self._is_in_flight or self._control.is_detached or self._phase != OPEN:
             return None
         return self._answered_at + self._interval
 
@@ -369,11 +301,6 @@ class WebSocketExchange(Exchange):
         if timers is not None and timers.deadline is not None:
             deadline = timers.deadline if deadline is None else min(deadline, timers.deadline)
         self.deadline = deadline
-
-    def _note_sending(self, now: float) -> None:
-        # The deadline may now be too early, which costs one waking; to move it here would cost more.
-        if self._control.timers is not None:
-            self._control.timers.sent_at = now
 
     # Ends
 
@@ -387,45 +314,11 @@ class WebSocketExchange(Exchange):
         """The application broke down: close the client. It is told of the client's end all the same."""
         # What was in flight may or may not have been dealt with, and a gap is worse than an end.
         self._queue.discard()
-        if self._phase == _OPEN:
+        if self._phase == OPEN:
             self._warn("The application failed the WebSocket at %s: %s. It is closed with 1011.", text)
             self._close(Close(1011, "server error"))
         else:
             self._warn("The application failed the WebSocket at %s, which is closed: %s.", text)
-
-    def _close_slow_client(self) -> None:
-        self._warn("The client of the WebSocket at %s is closed with 1013: %d bytes wait for it.", self.outbox_size)
-        self._drop_outbox()
-        self._close(Close(1013, "too slow"))
-
-    def _end_client(self, close: Close, refusal: Deny, now: float) -> None:
-        """Part with a client, be it before its handshake is answered."""
-        if self._phase == _OPEN:
-            self._close(close)
-        else:
-            self.put(refusal)
-            self._queue.end = _DISCONNECT
-
-    def _close(self, close: Close) -> None:
-        self.put(close)
-        self._phase = _CLOSING
-        self._forget_client()
-        if self._control.is_detached:
-            self.finish()
-
-    def _forget_client(self) -> None:
-        """End what would send to the client, or ask because of it."""
-        self.engine.hub.drop(self)
-        self._control.timers = None
-        self._is_refresh_due = False
-        self.deadline = None
-
-    def _drop_outbox(self) -> None:
-        self.outbox.clear()
-        self.outbox_size = 0
-
-    def _warn(self, text: str, *values: object) -> None:
-        logger.warning(text, show_path(self._path), *values)
 
 
 def _encode_close(code: int | None, reason: str) -> bytes | None:
