@@ -169,7 +169,7 @@ def _read_headers(headers: Any) -> list[tuple[bytes, bytes]]:
             raise ProtocolError("headers contains element with wrong type")
         if not all(len(pair) == 2 for pair in headers):
             raise ProtocolError("headers contains list with wrong number of elements")
-        pairs = headers
+        pairs = [(pair[0], pair[1]) for pair in headers]
     else:
         raise _wrong_type("'http-response'", "headers")
     for name, value in pairs:
@@ -181,7 +181,7 @@ def _read_headers(headers: Any) -> list[tuple[bytes, bytes]]:
         checked = check_headers([(name, value.strip(" \t")) for name, value in pairs], ItemError)
     except ItemError as error:
         raise ProtocolError(f"'http-response' contains 'headers' with invalid value: {error}") from None
-    return [(name.lower().encode(), value.encode()) for name, value in checked]
+    return [(pair[0].lower().encode(), pair[1].encode()) for pair in checked]
 
 
 def _read_patch(patch: Any, what: str) -> list[dict[str, Any]]:

@@ -1,0 +1,251 @@
+"""The embedded proxy as an ASGI application around another: `EmbeddedProxy`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import quote
+
+from .application import ASGIApplication
+from .authority import Authority
+from .client_headers import refuse_client
+from .control import ControlPath, find_endpoint
+from .effects import Close, Respond
+from .engine import Engine
+from .http_shell import HttpShell
+from .inbox import Inbox
+from .lifespan import serve_lifespan
+from .messages import ClientRequest
+from .options import ProxyOptions
+from .published import PublishedItem
+from .pump import Pump
+from .responses import Receive, Scope, Send, plain_response, send_denial, send_response
+from .runs import Runs
+from .signals import SignalChain
+from .websocket_shell import WebSocketShell
+from .workers import describe_workers
+
+__all__ = ["EmbeddedProxy"]
+
+logger = logging.getLogger("django_grip")
+
+
+class EmbeddedProxy:
+    """A GRIP proxy in front of an ASGI application, in the same process.
+
+    engine: the core, if it is there already. options: else what one is made of. control_token: whoever has it may
+    publish over the control path; None for nobody. allow_local: whether programs on this machine may, without a token;
+    for development only. on_serve: called once with the server's host and port, when the first request shows them.
+
+    restarting: set before the end, it tells WebSockets that the server will be back (1012) instead of gone (1001).
+    """
+
+    def __init__(
+        self,
+        application: ASGIApplication,
+        *,
+        engine: Engine | None = None,
+        options: ProxyOptions | None = None,
+        control_token: bytes | None = None,
+        allow_local: bool = False,
+        on_serve: Callable[[str, int], None] | None = None,
+    ) -> None:
+        self.engine = engine or Engine(options)
+        self.restarting = False
+        self._application = application
+        self._on_serve = on_serve
+        self._runs = Runs(application, self.engine.options)
+        self._inbox = Inbox(self._publish_here)
+        self._signals = SignalChain(self._hear_signal)
+        self._control = ControlPath(
+            Authority(control_token, allow_local=allow_local),
+            publish=self.publish,
+            subscribers=self.engine.hub.subscribers,
+            max_body=self.engine.options.max_publish_body,
+        )
+        self._clients: set[Pump] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._hub_timer: asyncio.TimerHandle | None = None
+        self._problem: str | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        kind = scope["type"]
+        if kind == "lifespan":
+            await serve_lifespan(
+                self._application, scope, receive, send, start_up=self._start_up, shut_down=self._shut_down
+            )
+            return
+        if self._loop is not asyncio.get_running_loop():
+            self._start_up()
+        if self._on_serve is not None:
+            self._announce(scope)
+        if kind == "http":
+            await self._serve_http(scope, receive, send)
+        elif kind == "websocket":
+            await self._serve_websocket(scope, receive, send)
+        else:
+            await self._application(scope, receive, send)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it serves on an event loop now."""
+        return self._loop is not None and self._loop.is_running() and not self.engine.is_shut_down
+
+    def publish(self, items: Iterable[PublishedItem]) -> None:
+        """Publish, from any thread; what comes before the server runs is kept for it.
+
+        Raises: PublisherClosed when the server has ended; QueueFull when too many items wait.
+        """
+        self._inbox.put(items)
+
+    # Clients
+
+    async def _serve_http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = find_endpoint(scope["path"], scope.get("root_path", ""))
+        if endpoint is not None:
+            await self._control.answer(endpoint, scope, receive, send)
+            return
+        request = read_request(scope)
+        if isinstance(request, Respond) or self._problem is not None:
+            refusal = request if isinstance(request, Respond) else plain_response(503, self._problem or "")
+            await send_response(send, scope["method"], refusal.status, refusal.headers, refusal.body)
+            return
+        shell = HttpShell(self.engine.open_http(request), request, self._runs, scope, receive, send)
+        self._clients.add(shell)
+        try:
+            await shell.run(self._application)
+        finally:
+            self._clients.discard(shell)
+
+    async def _serve_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = find_endpoint(scope["path"], scope.get("root_path", ""))
+        if endpoint is not None:
+            await self._control.deny(endpoint, scope, receive, send)
+            return
+        request = read_request(scope)
+        refusal = request if isinstance(request, Respond) else self._refuse_websocket(request)
+        if isinstance(request, Respond) or refusal is not None:
+            await receive()
+            if refusal is not None:
+                await send_denial(send, scope, refusal.status, refusal.headers, refusal.body)
+            return
+        shell = WebSocketShell(self.engine.open_websocket(request), self._runs, scope, receive, send)
+        self._clients.add(shell)
+        try:
+            await shell.run()
+        finally:
+            self._clients.discard(shell)
+
+    def _refuse_websocket(self, request: ClientRequest) -> Respond | None:
+        if self._problem is not None:
+            return plain_response(503, self._problem)
+        if self.engine.is_shut_down:
+            return plain_response(503, "The server is shutting down.")
+        return refuse_client(request)
+
+    # The server's beginning and end
+
+    def _start_up(self) -> str | None:
+        """Begin on the running loop. Returns why that cannot be, or None."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not None and self._loop is not loop and self._loop.is_running():
+            raise RuntimeError("one EmbeddedProxy serves on one event loop, and this is the second")
+        if self._loop is loop:
+            return self._problem
+        self._loop = loop
+        self._problem = describe_workers()
+        if self._problem is not None:
+            logger.error(self._problem)
+            return self._problem
+        self._signals.install()
+        self._inbox.open()
+        return None
+
+    def _announce(self, scope: Scope) -> None:
+        server, on_serve = scope.get("server"), self._on_serve
+        if on_serve is None or not server or server[1] is None:  # a Unix socket has no port
+            return
+        self._on_serve = None
+        try:
+            on_serve(server[0], server[1])
+        except Exception:
+            logger.exception("The embedded proxy could not be made known.")
+
+    def _hear_signal(self) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.part_with_clients)
+
+    def part_with_clients(self) -> None:
+        """End everything that is held, at once and properly: the server is about to end. Call it on the loop."""
+        if self._loop is None or self.engine.is_shut_down:
+            return
+        self._inbox.close()
+        self.engine.shut_down(self._loop.time())
+        for client in tuple(self._clients):
+            if self.restarting:
+                _say_that_we_restart(client)
+            client.hurry()
+
+    async def _shut_down(self) -> None:
+        self.part_with_clients()
+        self._signals.restore()
+        await self._runs.finish()
+        if self._hub_timer is not None:
+            self._hub_timer.cancel()
+            self._hub_timer = None
+
+    # Publishing
+
+    def _publish_here(self, items: list[PublishedItem]) -> None:
+        if self._loop is not None:
+            self.engine.publish(items, self._loop.time())
+            self._set_hub_timer(self._loop)
+
+    def _set_hub_timer(self, loop: asyncio.AbstractEventLoop) -> None:
+        deadline = self.engine.deadline
+        if deadline is None or (self._hub_timer is not None and self._hub_timer.when() <= deadline):
+            return
+        if self._hub_timer is not None:
+            self._hub_timer.cancel()
+        self._hub_timer = loop.call_at(deadline, self._wake_hub, loop)
+
+    def _wake_hub(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._hub_timer = None
+        self.engine.wake(loop.time())
+        self._set_hub_timer(loop)
+
+
+def read_request(scope: Scope) -> ClientRequest | Respond:
+    """What a client asks for; or the answer to it, where that is nothing an application could be asked."""
+    path = scope["path"]
+    raw_path: bytes | None = scope.get("raw_path")
+    try:
+        if not raw_path:
+            raw_path = quote(path, safe="/%:@!$&'()*+,;=~").encode("ascii")
+        elif not path.isascii():
+            path.encode()
+    except UnicodeEncodeError:
+        return _refuse_target(path)
+    if not path.startswith("/"):
+        return _refuse_target(path)
+    return ClientRequest(
+        scope.get("method", "GET"),
+        raw_path,
+        scope.get("query_string", b""),
+        scope["headers"],
+        scope.get("scheme", "http"),
+    )
+
+
+def _refuse_target(path: str) -> Respond:
+    text = "The request target is not a path."
+    logger.warning("Refused with 400: %s: %s", ascii(path[:60])[1:-1], text)
+    return plain_response(400, text)
+
+
+def _say_that_we_restart(client: Pump) -> None:
+    outbox: Any = client.exchange.outbox
+    if outbox and isinstance(outbox[-1], Close) and outbox[-1].code == 1001:
+        outbox[-1] = Close(1012, "service restart")
