@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..protocol.headers import build_grip_feature
 from ..protocol.signatures import build_grip_sig
+from .http_exchange import HttpExchange
 from .hub import Hub
 from .messages import ClientRequest, Headers
 from .options import FEATURES, ProxyOptions
@@ -16,7 +17,6 @@ from .published import PublishedItem
 
 if TYPE_CHECKING:
     from .exchange import Exchange
-    from .http_exchange import HttpExchange
     from .websocket_exchange import WebSocketExchange
 
 __all__ = ["Engine"]
@@ -43,14 +43,13 @@ class Engine:
         self.options = options or ProxyOptions()
         self.hub = Hub(self.options)
         self.exchanges: set[Exchange] = set()
+        self.is_shut_down = False
         self._wall_clock = wall_clock
         self._signature = b""
         self._signature_minted: float | None = None
 
     def open_http(self, request: ClientRequest) -> HttpExchange:
         """Begin an exchange for a client's HTTP request; the driver calls its `start`."""
-        from .http_exchange import HttpExchange
-
         exchange = HttpExchange(self, request)
         self.exchanges.add(exchange)
         return exchange
@@ -82,7 +81,8 @@ class Engine:
         self.hub.wake(now)
 
     def shut_down(self, now: float) -> None:
-        """The server ends: part with every client properly."""
+        """The server ends: part with every client properly. From now on nothing is held any longer."""
+        self.is_shut_down = True
         for exchange in tuple(self.exchanges):
             try:
                 exchange.shut_down(now)

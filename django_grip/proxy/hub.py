@@ -92,6 +92,10 @@ class Hub:
                 of_kind[name] = of_kind.get(name, 0) + 1
         return counts
 
+    def channels_of(self, exchange: Exchange) -> frozenset[str]:
+        """What an exchange is subscribed to."""
+        return frozenset(self._subscriptions.get(exchange, ()))
+
     def _leave(self, exchange: Exchange, channel: str) -> None:
         state = self._channels[channel]
         del state.subscribers[exchange]
