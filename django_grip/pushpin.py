@@ -38,7 +38,7 @@ NEWEST: Version = (1, 41)
 KEY_FILE = "sig_key.pem"
 
 # A unix socket's path has room for 103 bytes on the BSDs and 107 on Linux; the longest name takes some thirty of them.
-MAX_SOCKET_DIRECTORY = 70
+MAX_SOCKET_DIRECTORY = 74
 
 _plain = re.compile(r"[A-Za-z0-9_./:+=*{}-]+")
 _host = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")

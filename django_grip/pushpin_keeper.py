@@ -22,12 +22,13 @@ GRACE = 8.0
 
 
 def keep(command: list[str]) -> int:
-    """Run a command until it ends, or until our standard input does. Return its exit code."""
+    """Run a command until it ends, or until our standard input does. Return its exit code, as a shell says it."""
     # A Ctrl-C in the terminal is not for us: we are told by the pipe.
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603 - what manage.py pushpin said
     threading.Thread(target=_end_with_input, args=(process,), daemon=True).start()
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
-    return process.wait()
+    code = process.wait()
+    return code if code >= 0 else 128 - code
 
 
 def _end_with_input(process: subprocess.Popen[bytes]) -> None:

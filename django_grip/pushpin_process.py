@@ -29,6 +29,9 @@ HOW_TO_GET = (
 _KEEPER = Path(__file__).with_name("pushpin_keeper.py")
 _START_TIMEOUT = 30.0
 _END_TIMEOUT = 15.0
+# What every version has and says, beside what takes the clients.
+_SERVICES = {"proxy", "handler"}
+_started_line = re.compile(r"^\[INFO\] .* \[(\w+)\] started$")
 
 
 def find_version() -> Version:
@@ -115,6 +118,7 @@ class PushpinProcess:
         self._show = show
         self._shows = False
         self._lines: deque[str] = deque(maxlen=20)
+        self._started: set[str] = set()
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
 
@@ -140,7 +144,7 @@ class PushpinProcess:
         listen = self._config.listen.rpartition(":")
         places = [ControlPort(listen[0].strip("[]"), int(listen[2])), self._config.control]
         deadline = time.monotonic() + _START_TIMEOUT
-        while not all(port == 0 or _accepts(host, port) for host, port in places):
+        while self._started != _SERVICES or not all(port == 0 or _accepts(host, port) for host, port in places):
             if self._running().poll() is not None or time.monotonic() > deadline:
                 return False
             time.sleep(0.05)
@@ -182,7 +186,10 @@ class PushpinProcess:
     def _read(self) -> None:
         for line in self._running().stdout or ():
             self._lines.append(line.rstrip("\n"))
-            if self._shows:
+            started = _started_line.search(line)
+            if started:
+                self._started |= {started[1]} & _SERVICES
+            elif self._shows:
                 self._show(line.rstrip("\n"))
 
     def _join(self) -> None:

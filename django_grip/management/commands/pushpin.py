@@ -136,7 +136,7 @@ class Command(BaseCommand):
             # A second Ctrl-C shall not leave anything behind.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             process.end()
-        raise CommandError(f"Pushpin has ended by itself, with {code}:\n{process.last_words()}", returncode=1)
+        raise CommandError(f"Pushpin has ended by itself, with exit code {code}:\n{process.last_words()}")
 
     def _configure(self, directory: str, version: Version, options: dict[str, Any], *, debug: bool) -> PushpinConfig:
         settings = grip_settings()
