@@ -88,9 +88,11 @@ class WebSocketExchange(SocketClient):
 
     def start(self, now: float) -> None:
         """Begin: ask the application whether it accepts."""
+        if self._is_in_flight or self._phase != OPENING or self.done:
+            return
         if self._queue.end is not None:
             self.finish()
-        elif not (self._is_in_flight or self.done):
+        else:
             self._ask("open")
 
     def receive_text(self, text: str, now: float) -> None:
