@@ -1,0 +1,334 @@
+"""Our ASGI application for a Django project: what `django.core.handlers.asgi.ASGIHandler` does, with fewer threads.
+
+A stack whose middleware is all async runs on the event loop, and takes a thread only when something sync is called. Any
+other stack runs as a whole in one lent thread: Django's own handler would go there and back for each hook.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, MutableMapping
+from typing import IO, Any, cast
+
+from asgiref.sync import async_to_sync, iscoroutinefunction
+from django.core import signals
+from django.core.exceptions import RequestAborted
+from django.core.handlers.asgi import ASGIHandler, ASGIRequest, get_script_prefix
+from django.core.handlers.base import BaseHandler
+from django.db import close_old_connections, reset_queries
+from django.http import FileResponse, HttpRequest
+from django.http.response import HttpResponseBase
+from django.urls import set_script_prefix
+from django.utils.deprecation import MiddlewareMixin
+from django.utils.module_loading import import_string
+
+from .conf import installed_middleware
+from .middleware import GripMiddleware
+from .request_thread import RequestThread, current_request_thread
+
+__all__ = ["GripHandler", "runs_async"]
+
+logger = logging.getLogger("django_grip")
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+# Seconds. Most requests are answered before it is worth asking whether their clients are still there.
+_LISTEN_AFTER = 0.05
+# A body in one message and smaller than this stays in memory; Django's own way decides about others.
+_SMALL_BODY = 65_536
+_END: Any = object()
+
+
+class GripHandler(ASGIHandler):
+    """The application. It speaks ASGI's ``http`` and ``lifespan``."""
+
+    def __init__(self) -> None:
+        # Not ASGIHandler's own: it would load the middleware for an async stack.
+        BaseHandler.__init__(self)
+        self.is_async = runs_async(installed_middleware())
+        self.load_middleware(is_async=self.is_async)
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        kind = scope["type"]
+        if kind == "http":
+            await self.handle(scope, receive, send)
+        elif kind == "lifespan":
+            await _live(receive, send)
+        elif kind == "websocket":
+            await _refuse_websocket(scope, receive, send)
+        else:
+            raise ValueError(f"Django answers HTTP, not {kind!r}.")
+
+    async def handle(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Answer one HTTP request."""
+        try:
+            body_file = await self.read_body(receive)
+        except RequestAborted:
+            return
+        # The signal opens a sync stack in its own thread; on an async one that has begun before there is a thread.
+        begin = _age_connections if self.is_async else None
+        try:
+            with RequestThread(begin) as thread, _Disconnect(receive) as disconnect:
+                try:
+                    await self._serve(scope, body_file, send, thread, disconnect)
+                except asyncio.CancelledError:
+                    if not disconnect.take_back():
+                        raise
+        finally:
+            body_file.close()
+
+    async def _serve(
+        self, scope: dict[str, Any], body_file: IO[bytes], send: Send, thread: RequestThread, disconnect: _Disconnect
+    ) -> None:
+        try:
+            if self.is_async:
+                response, closed = await self._respond_async(scope, body_file), False
+            else:
+                response, closed = await thread.call(self._respond, scope, body_file)
+        except BaseException:
+            disconnect.stop()
+            await self._finish(thread, None)
+            raise
+        try:
+            if not thread.cancelled:
+                await self._send(response, send, thread)
+        finally:
+            # Nothing that comes now may be cancelled by a client that has gone.
+            disconnect.stop()
+            if not closed:
+                await self._finish(thread, response)
+        if thread.cancelled:
+            raise asyncio.CancelledError
+
+    # ---- requests and responses
+
+    def _respond(self, scope: dict[str, Any], body_file: IO[bytes]) -> tuple[HttpResponseBase, bool]:
+        """Answer a request, in its thread. Returns whether the response is closed already, too."""
+        set_script_prefix(get_script_prefix(scope))
+        signals.request_started.send(sender=ASGIHandler, scope=scope)
+        request, response = self.create_request(scope, body_file)
+        if request is not None:
+            response = self._prepare(self.get_response(request))
+        if response.streaming or not _is_closed_unseen(response):
+            return response, False
+        # Nobody will notice that it was before sending, and it saves a way to the thread.
+        response.close()
+        return response, True
+
+    async def _respond_async(self, scope: dict[str, Any], body_file: IO[bytes]) -> HttpResponseBase:
+        set_script_prefix(get_script_prefix(scope))
+        if not _send_to_django(signals.request_started, scope=scope):
+            await signals.request_started.asend(sender=ASGIHandler, scope=scope)
+        request, response = self.create_request(scope, body_file)
+        if request is not None:
+            response = self._prepare(await self.get_response_async(request))
+        return cast(HttpResponseBase, response)
+
+    def _prepare(self, response: Any) -> HttpResponseBase:
+        response._handler_class = ASGIHandler
+        if isinstance(response, FileResponse):
+            response.block_size = self.chunk_size
+        return cast(HttpResponseBase, response)
+
+    async def _finish(self, thread: RequestThread, response: HttpResponseBase | None) -> None:
+        """Close the response, or what there was instead of one, and tell that the request is finished."""
+        finish = _tell_finished if response is None else response.close
+        if thread.used or not _is_closed_unseen(response):
+            await thread.call(finish)
+        else:
+            finish()
+
+    async def _send(self, response: Any, send: Send, thread: RequestThread) -> None:
+        if response.streaming and not response.is_async:
+            # Stock Django reads it to its end before it sends anything.
+            response.streaming_content = _pull(iter(response.streaming_content), thread)
+        await self.send_response(response, send)
+
+    async def read_body(self, receive: Receive) -> IO[bytes]:
+        """Read the body. Raises: RequestAborted, when the client goes away before its end."""
+        message = await receive()
+        body = message.get("body", b"")
+        if message["type"] == "http.request" and not message.get("more_body", False) and len(body) < _SMALL_BODY:
+            return io.BytesIO(body)
+        messages = iter([message])
+
+        async def receive_again() -> Message:
+            for first in messages:
+                return first
+            return await receive()
+
+        return cast("IO[bytes]", await super().read_body(receive_again))
+
+    def make_view_atomic(self, view: Callable[..., Any]) -> Callable[..., Any]:
+        """What Django calls for each view, just before it decides how to run it."""
+        view = cast("Callable[..., Any]", super().make_view_atomic(view))
+        thread = current_request_thread()
+        if thread is None or iscoroutinefunction(view) is self.is_async:
+            return view
+        return _run_in_thread(view, thread) if self.is_async else _run_on_loop(view, thread)
+
+
+def _run_in_thread(view: Callable[..., Any], thread: RequestThread) -> Callable[..., Any]:
+    async def run(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return await thread.call(lambda: view(request, *args, **kwargs))
+
+    return run
+
+
+def _run_on_loop(view: Callable[..., Any], thread: RequestThread) -> Callable[..., Any]:
+    on_loop = async_to_sync(view)
+
+    def run(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return thread.wait_for(on_loop, request, *args, **kwargs)
+
+    return run
+
+
+async def _pull(parts: Iterator[bytes], thread: RequestThread) -> AsyncIterator[bytes]:
+    """Read a sync iterator in the request's thread, one part at a time."""
+    while (part := await thread.call(next, parts, _END)) is not _END:
+        yield part
+
+
+# ---- the stack
+
+
+def runs_async(middleware: Iterable[str]) -> bool:
+    """Whether a stack of these middlewares runs on the event loop without a thread."""
+    return all(_is_native_async(import_string(path)) for path in middleware)
+
+
+def _is_native_async(middleware: Any) -> bool:
+    if not getattr(middleware, "async_capable", False):
+        return False
+    if not isinstance(middleware, type):
+        # A factory says so, and knows what it returns.
+        return True
+    hooks = {"process_view", "process_template_response"}
+    if issubclass(middleware, GripMiddleware) and middleware.process_view is GripMiddleware.process_view:
+        # An instance on an async stack has an async one.
+        hooks.remove("process_view")
+    if issubclass(middleware, MiddlewareMixin) and middleware.__acall__ is MiddlewareMixin.__acall__:
+        # This sends each through a thread.
+        hooks |= {"process_request", "process_response"}
+        return not any(hasattr(middleware, hook) for hook in ("process_request", "process_response")) and all(
+            _is_async_hook(middleware, hook) for hook in hooks
+        )
+    return all(_is_async_hook(middleware, hook) for hook in hooks)
+
+
+def _is_async_hook(middleware: type, hook: str) -> bool:
+    return not hasattr(middleware, hook) or iscoroutinefunction(getattr(middleware, hook))
+
+
+# ---- signals
+
+
+def _djangos_receivers(signal: Any) -> list[Callable[..., object]] | None:
+    """The receivers of a signal if all are Django's own, none of which waits for anything, else None."""
+    receivers, async_receivers = signal._live_receivers(ASGIHandler)
+    if async_receivers or any(not getattr(each, "__module__", "").startswith("django.") for each in receivers):
+        return None
+    return cast("list[Callable[..., object]]", receivers)
+
+
+def _send_to_django(signal: Any, **named: Any) -> bool:
+    """Send a signal here and now, if Django alone hears it. If not, nothing is done."""
+    receivers = _djangos_receivers(signal)
+    if receivers is None:
+        return False
+    for receiver in receivers:
+        receiver(signal=signal, sender=ASGIHandler, **named)
+    return True
+
+
+def _is_closed_unseen(response: Any) -> bool:
+    """Whether nothing of the project's happens when a response is closed: no closer, no receiver of the signal."""
+    if response is not None:
+        if type(response).close is not HttpResponseBase.close:
+            return False
+        if any(getattr(closer, "__func__", None) is not ASGIRequest.close for closer in response._resource_closers):
+            return False
+    return _djangos_receivers(signals.request_finished) is not None
+
+
+def _tell_finished() -> None:
+    signals.request_finished.send(sender=ASGIHandler)
+
+
+def _age_connections() -> None:
+    """What the signal at the beginning of a request would do in this thread."""
+    reset_queries()
+    close_old_connections()
+
+
+# ---- the client
+
+
+class _Disconnect:
+    """Cancels the task of a request whose client goes away, once it has taken a while."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._gone = False
+        self._listener: asyncio.Task[None] | None = None
+
+    def __enter__(self) -> _Disconnect:
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task(self._loop)
+        self._timer = self._loop.call_later(_LISTEN_AFTER, self._start)
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self.stop()
+
+    def _start(self) -> None:
+        self._listener = self._loop.create_task(self._listen())
+
+    async def _listen(self) -> None:
+        message = await self._receive()
+        if message["type"] == "http.disconnect" and self._task is not None:
+            self._gone = True
+            self._task.cancel()
+
+    def stop(self) -> None:
+        """Listen no more."""
+        self._timer.cancel()
+        if self._listener is not None:
+            self._listener.cancel()
+
+    def take_back(self) -> bool:
+        """Whether it was this that cancelled the task, and nobody else did; then the task goes on."""
+        if not self._gone or self._task is None:
+            return False
+        # Before Python 3.11 tasks do not count who cancelled them.
+        uncancel = getattr(self._task, "uncancel", None)
+        return uncancel is None or uncancel() == 0
+
+
+# ---- what is not HTTP
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    """Answer the server's questions about beginning and end: there is nothing to do."""
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+async def _refuse_websocket(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    logger.warning(
+        "A WebSocket for %s came without a GRIP proxy and is refused: connect to the proxy, or turn the embedded one on "
+        "(GRIP_EMBEDDED).",
+        ascii(scope.get("path", ""))[:200],
+    )
+    await receive()
+    with contextlib.suppress(OSError):
+        await send({"type": "websocket.close", "code": 1008, "reason": "no GRIP proxy"})
