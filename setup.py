@@ -50,6 +50,8 @@ setup(
         # public-key signatures: Fastly Fanout, or a proxy that signs with a PEM key
         "crypto": ["cryptography>=42"],
     },
+    # Named as the module, so that a project may also name it in ``pytest_plugins``.
+    entry_points={"pytest11": ["django_grip.testing.pytest_plugin = django_grip.testing.pytest_plugin"]},
     classifiers=[
         "Development Status :: 4 - Beta",
         "Environment :: Web Environment",

@@ -9,6 +9,9 @@ import pytest
 
 from .needs import NEEDS, all_required, need_of_module, reason_for, require
 
+# What users of an installed package have by itself.
+pytest_plugins = ["django_grip.testing.pytest_plugin"]
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
