@@ -13,18 +13,13 @@ from websockets.exceptions import ConnectionClosed
 
 from .clients import receive
 from .engines import ENDS_TOGETHER
+from .plain import PLAIN_SITE
 from .pushpin_site import PushpinSite
 from .servers import ROOT
 from .sites import Site
 from .waiting import wait_until
 
-# None of this package's code: what fails here is the rig's fault, or the proxy's.
-PLAIN = {
-    "INSTALLED_APPS": [],
-    "MIDDLEWARE": ["django.middleware.csrf.CsrfViewMiddleware"],
-    "ROOT_URLCONF": "tests.e2e.project.plain_views",
-}
-pytestmark = pytest.mark.site(settings=PLAIN)
+pytestmark = PLAIN_SITE
 
 
 def test_a_stream_is_held_and_fed_through_the_control_port(site: Site, channel: str) -> None:

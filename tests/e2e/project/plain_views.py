@@ -30,8 +30,31 @@ def echo(request: HttpRequest, channel: str) -> HttpResponse:
             answer.append((kind, b"m:" + content))
         elif kind == b"CLOSE":
             answer.append((kind, content))
-    body = b"".join(b"%s %x\r\n%s\r\n" % (kind, len(content), content) for kind, content in answer)
+    return _answer(answer)
+
+
+@csrf_exempt
+def sip(request: HttpRequest) -> HttpResponse:
+    """A WebSocket that takes nothing until a message with a ``!`` at its end is there.
+
+    Then it tells what is there, and takes as many bytes as the first message says: four of ``4:a1``.
+    """
+    events = list(_events(request.body))
+    messages = [content.decode() for kind, content in events if kind == b"TEXT"]
+    if len(messages) < len(events) or not messages:
+        # The opening, or the end, with which all has to be taken.
+        return _answer([event for event in events if event[0] != b"TEXT"])
+    if not messages[-1].endswith("!"):
+        return _answer([], accepted="0")
+    told = f"m:{request.headers.get('Content-Bytes-Replayed')} {'|'.join(messages)}"
+    return _answer([(b"TEXT", told.encode())], accepted=messages[0].partition(":")[0])
+
+
+def _answer(events: list[tuple[bytes, bytes]], *, accepted: str | None = None) -> HttpResponse:
+    body = b"".join(b"%s %x\r\n%s\r\n" % (kind, len(content), content) for kind, content in events)
     headers = {"Content-Type": "application/websocket-events", "Sec-WebSocket-Extensions": "grip"}
+    if accepted is not None:
+        headers["Content-Bytes-Accepted"] = accepted
     return HttpResponse(body.replace(b"OPEN 0\r\n\r\n", b"OPEN\r\n"), headers=headers)
 
 
@@ -48,4 +71,5 @@ urlpatterns = [
     path("ready/", ready),
     path("stream/<channel>/", stream),
     path("echo/<channel>/", echo),
+    path("sip/", sip),
 ]

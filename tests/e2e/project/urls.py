@@ -11,5 +11,6 @@ urlpatterns = [
     path("csrf/", views.csrf),
     path("seed/", include("tests.e2e.project.seed_urls")),
     path("three/", include("tests.e2e.project.three_x_views")),
+    path("newer/", include("tests.e2e.project.newer_views")),
     path("views/", include("tests.e2e.project.class_views")),
 ]
