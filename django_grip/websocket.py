@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpResponse
@@ -69,7 +69,7 @@ def receive_websocket(request: GripHttpRequest, grip: GripData) -> HttpResponse 
         _take_meta(request),
         decode_websocket_events(body),
         prefix=config.prefix,
-        content_bytes_replayed=_parse_count(meta.get("HTTP_CONTENT_BYTES_REPLAYED")),
+        content_bytes_replayed=_count_replayed(meta, grip),
         max_channels=config.max_channels,
     )
     # The answer is for the proxy, which asks for no compression; what stands between it and us might.
@@ -142,9 +142,13 @@ def _decode_meta(name: str, value: str) -> str:
         raise HeaderError(f"the header {name[5:].replace('_', '-').title()} is not UTF-8") from None
 
 
-def _parse_count(value: str | None) -> int | None:
+def _count_replayed(meta: dict[str, Any], grip: GripData) -> int | None:
+    """How many bytes the proxy brings again; 0 if it would, None if it never does."""
+    value = meta.get("HTTP_CONTENT_BYTES_REPLAYED")
     if value is None:
-        return None
+        # Pushpin 1.41 tells of what it learned in the same version by this feature only, and of the bytes not before
+        # some were left over once.
+        return 0 if "link:gone" in grip.features else None
     if not _count.fullmatch(value):
         raise HeaderError("Content-Bytes-Replayed is not a number of bytes")
     return int(value)

@@ -600,13 +600,14 @@ def test_messages_that_nobody_read_are_told_of(site, logged):
     ]
 
 
-def test_a_proxy_that_can_brings_them_again_instead(site, logged):
+@pytest.mark.parametrize("tells", [{"content_bytes_replayed": "0"}, {"grip_feature": "status, link:next, link:gone"}])
+def test_a_proxy_that_can_brings_them_again_instead(site, logged, tells):
     def view(request):
         request.wscontext.send(request.wscontext.recv())
         return HttpResponse()
 
     site.route("ws/", view)
-    response = site.connect("/ws/").send(text("a"), text("b"), content_bytes_replayed="0")
+    response = site.connect("/ws/").send(text("a"), text("b"), **tells)
     assert response["Content-Bytes-Accepted"] == "1"
     assert sent(events_of(response)) == [b"a"]
     assert logged() == []
