@@ -77,9 +77,11 @@ class HttpShell(Pump):
             # As long as nothing is held, an exception is the server's, as if no proxy were there.
             if self._collector is None or self._collector.complete:
                 raise
-            if not isinstance(error, BadResponse):
+            if isinstance(error, BadResponse):
+                self._answer(AppFailure(str(error)))
+            else:
                 logger.exception("The application failed on %r.", self.request)
-            self._answer(AppFailure(str(error) if isinstance(error, BadResponse) else "it raised an exception", 500))
+                self._answer(AppFailure("it raised an exception", 500))
             return
         if self._collector is not None and not self._collector.complete:
             self._answer(AppFailure("it ended without a whole response"))

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 
 from .application import AppRun, ASGIApplication
-from .messages import AppFailure, AppRequest, AppResponse
+from .messages import AppFailure, AppRequest, AppResponse, show_path
 from .options import ProxyOptions
 from .responses import Scope
 
@@ -43,13 +43,14 @@ class Runs:
         return run
 
     def tell(self, loop: asyncio.AbstractEventLoop, client_scope: Scope, request: AppRequest) -> None:
-        """Tell the application something that it needs not answer, as by a gone link."""
+        """Tell the application, by a gone link, what it needs not answer."""
+        path = show_path(request.path)
 
         def log(answer: AppResponse | AppFailure) -> None:
             if isinstance(answer, AppFailure):
-                logger.error("The application did not take %r: %s.", request, answer.text)
+                logger.error("The application did not take the gone link %s: %s.", path, answer.text)
             elif not 200 <= answer.status <= 299:
-                logger.error("The application did not take %r: it answered %d.", request, answer.status)
+                logger.error("The application did not take the gone link %s: it answered %d.", path, answer.status)
 
         self.ask(loop, client_scope, request, log)
 

@@ -99,6 +99,7 @@ class Connection:
         self.sent: list[dict[str, Any]] = []
         self.waiting: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.reads = 0
+        self.is_reading = False
         self.writable = asyncio.Event()
         self.writable.set()
         self.transport = Transport()
@@ -106,7 +107,11 @@ class Connection:
 
     async def receive(self) -> dict[str, Any]:
         self.reads += 1
-        return await self.waiting.get()
+        self.is_reading = True
+        try:
+            return await self.waiting.get()
+        finally:
+            self.is_reading = False
 
     async def send(self, message: dict[str, Any]) -> None:
         await self.writable.wait()
@@ -135,14 +140,14 @@ class Http(Connection):
     def __init__(
         self,
         proxy: EmbeddedProxy,
-        path: str = "/",
+        target: str = "/",
         *,
         method: str = "GET",
         headers: Headers | None = None,
         body: bytes | None = b"",
         **scope: Any,
     ) -> None:
-        super().__init__(proxy, make_scope("http", path, headers, method=method, **scope))
+        super().__init__(proxy, make_scope("http", target, headers, method=method, **scope))
         if body is not None:
             self.put("http.request", body=body, more_body=False)
 
@@ -155,15 +160,15 @@ class Http(Connection):
         start, *parts = self.sent
         assert start["type"] == "http.response.start"
         assert [part.get("more_body", False) for part in parts] == [True] * (len(parts) - 1) + [False]
-        return AppResponse(start["status"], start["headers"], b"".join(part["body"] for part in parts))
+        return AppResponse(start["status"], start["headers"], b"".join(part.get("body", b"") for part in parts))
 
 
 class WebSocket(Connection):
     """A WebSocket of a client."""
 
-    def __init__(self, proxy: EmbeddedProxy, path: str = "/", headers: Headers | None = None, **scope: Any) -> None:
+    def __init__(self, proxy: EmbeddedProxy, target: str = "/", headers: Headers | None = None, **scope: Any) -> None:
         extensions = {"websocket.http.response": {}}
-        super().__init__(proxy, make_scope("websocket", path, headers, **{"extensions": extensions, **scope}))
+        super().__init__(proxy, make_scope("websocket", target, headers, **{"extensions": extensions, **scope}))
         self.put("websocket.connect")
 
     def say(self, text: str) -> None:
@@ -177,8 +182,8 @@ class WebSocket(Connection):
         return [message.get("text") or message["bytes"] for message in await self.get(count)]
 
 
-def make_scope(kind: str, path: str, headers: Headers | None, **fields: Any) -> dict[str, Any]:
-    raw_path, _, query = path.partition("?")
+def make_scope(kind: str, target: str, headers: Headers | None, **fields: Any) -> dict[str, Any]:
+    raw_path, _, query = target.partition("?")
     return {
         "type": kind,
         "asgi": {"version": "3.0", "spec_version": "2.3"},
