@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any, NamedTuple
 
-from ..exceptions import ProtocolError
+from ..exceptions import HeaderError, ProtocolError
 from ..protocol.instruct import Instruct, parse_instruct_headers
 from ..protocol.instruct_json import INSTRUCT_CONTENT_TYPE, Response, parse_instruct_json
 from .client_headers import clean_response_headers
@@ -45,9 +45,7 @@ def read_instruction(response: AppResponse, options: ProxyOptions) -> Instructio
         raise ProtocolError(
             f"it is held with a body of {len(response.body):,} bytes; the limit is {options.max_held_body:,}"
         )
-    instruct = parse_instruct_headers(
-        (name.decode("latin-1"), _grip_value(name, value)) for name, value in response.headers
-    )
+    instruct = _parse_headers(response.headers)
     if any(_is_instruct_type(name, value) for name, value in response.headers):
         instruction = _read_json(response, instruct)
     else:
@@ -58,16 +56,31 @@ def read_instruction(response: AppResponse, options: ProxyOptions) -> Instructio
     return instruction
 
 
+def _parse_headers(headers: Headers) -> Instruct:
+    # Blanks at the ends are not a part of a header's value (RFC 9110, 5.5), and ASGI leaves them to whoever reads it.
+    pairs = [(name.decode("latin-1"), value.strip(b" \t").decode("latin-1")) for name, value in headers]
+    try:
+        return parse_instruct_headers(pairs)
+    except HeaderError as error:
+        if not str(error).startswith("Grip-"):
+            for pair in pairs:
+                _parse_one(pair)
+        raise
+
+
+def _parse_one(pair: tuple[str, str]) -> None:
+    """Parse a header by itself, so that the error names it."""
+    try:
+        parse_instruct_headers([pair])
+    except HeaderError as error:
+        raise HeaderError(f"{pair[0]}: {error}") from None
+
+
 def _must_be_small(response: AppResponse) -> bool:
     """Streams are sent at once, so they may begin with more (Pushpin: proxysession.cpp, MAX_ACCEPT_RESPONSE_BODY)."""
     if first_of(response.headers, b"grip-hold") == b"response":
         return True
     return any(_is_instruct_type(name, value) for name, value in response.headers)
-
-
-def _grip_value(name: bytes, value: bytes) -> str:
-    # Blanks at the ends are not a part of a header's value (RFC 9110, 5.5), and ASGI leaves them to whoever reads it.
-    return value.strip(b" \t").decode("latin-1")
 
 
 def _read_json(response: AppResponse, of_headers: Instruct) -> Instruction:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ..exceptions import ProtocolError
 from ..protocol.instruct import Instruct
-from .effects import Begin, Chunk
+from .effects import Begin, Chunk, Effect
 from .instructions import Instruction, read_instruction
 from .links import Place, build_link_request, resolve_link
 from .messages import AppFailure, AppResponse, show_path
-from .published import PublishedItem
+from .published import PublishedItem, StreamMessage
+from .stream_buffer import StreamBuffer
 from .stream_timers import KeepAlive, NextLink
 from .subscriptions import Subscriptions
 
@@ -43,7 +43,6 @@ class StreamHold:
 
     __slots__ = (
         "_buffer",
-        "_buffered",
         "_empty_pages",
         "_exchange",
         "_is_asking",
@@ -61,8 +60,7 @@ class StreamHold:
         self._keep_alive: KeepAlive | None = None
         self._link: NextLink | None = None
         # None: nothing is asked, and what comes is sent.
-        self._buffer: deque[PublishedItem] | None = None
-        self._buffered = 0
+        self._buffer: StreamBuffer | None = None
         self._is_asking = False
         self._empty_pages = 0
         self.wants_page = False
@@ -131,14 +129,14 @@ class StreamHold:
     def _hold(self, instruct: Instruct, now: float, *, has_sent: bool) -> None:
         self._empty_pages = 0
         self._set_keep_alive(instruct, now, has_sent=has_sent)
-        has_missed = self._subscribe(Subscriptions(instruct))
+        subscriptions = Subscriptions(instruct)
+        has_missed = self._subscribe(subscriptions)
         if self._link is not None:
             self._link.restart(now)
         if has_missed:
             self._ask()
         elif self._buffer is not None:
-            self._leave_out_what_is_known(now)
-            self._send_buffer(now)
+            self._send_buffer(self._buffer, subscriptions, now)
 
     def _set_keep_alive(self, instruct: Instruct, now: float, *, has_sent: bool) -> None:
         old = self._keep_alive
@@ -168,97 +166,87 @@ class StreamHold:
     # What is published
 
     def receive_item(self, item: PublishedItem, channel: str, now: float) -> None:
-        if item.stream is None:
-            return
-        if self._buffer is None:
-            self._send(item, now)
-        elif item.stream.action == "close":
-            self._close_early(item, now)
-        else:
-            self._keep(item, now)
-        self._set_deadline()
-
-    def _send(self, item: PublishedItem, now: float) -> None:
-        message, subscriptions = item.stream, self.subscriptions
+        message, buffer, subscriptions = item.stream, self._buffer, self.subscriptions
         if message is None or subscriptions is None:
             return
-        if not subscriptions.is_plain and not self._is_due(item, subscriptions, now):
+        if buffer is None:
+            self._send(item, subscriptions, now)
+        elif message.action == "close":
+            self._close_early(item, buffer, now)
+        else:
+            self._keep(item, buffer, now)
+        self._set_deadline()
+
+    def _send(self, item: PublishedItem, subscriptions: Subscriptions, now: float) -> None:
+        message = item.stream
+        if message is None or not (subscriptions.is_plain or self._is_due(item, message, subscriptions)):
             return
         if message.action == "send":
             subscriptions.advance(item)
-            self._send_effect(item, message.effect, subscriptions, now)
+            self._send_effect(message.effect, now)
+            if self._link is not None:
+                self._link.data_came(item.channel, subscriptions.names, now)
         elif message.action == "close":
             self.end(now)
         elif message.action == "hint" and self._link is not None:
             # The ids stay: the client has not got what the hint is about.
             self._ask()
 
-    def _is_due(self, item: PublishedItem, subscriptions: Subscriptions, now: float) -> bool:
+    def _is_due(self, item: PublishedItem, message: StreamMessage, subscriptions: Subscriptions) -> bool:
         """Whether the client shall have an item now."""
         if subscriptions.has_seen(item):
             return False
         # A close is heeded wherever the client stands: it may be meant to take something away.
-        if subscriptions.is_gap(item) and item.stream is not None and item.stream.action != "close":
-            self._ask(waiting=item)
+        if subscriptions.is_gap(item) and message.action != "close":
+            self._ask()
+            self._refill([item])
             return False
         if not subscriptions.lets_pass(item):
             subscriptions.advance(item)
             return False
         return True
 
-    def _send_effect(self, item: PublishedItem, effect: object, subscriptions: Subscriptions, now: float) -> None:
-        exchange = self._exchange
-        if isinstance(effect, Chunk):
-            exchange.put(effect)
-            if exchange.is_overfull:
-                exchange.abort("too slow", now)
-                return
-            if self._keep_alive is not None:
-                self._keep_alive.data_sent(now)
-        if self._link is not None:
-            self._link.data_came(item.channel, subscriptions.names, now)
+    def _send_effect(self, effect: Effect | None, now: float) -> None:
+        """Send data of the stream, if there is any."""
+        if effect is None:
+            return
+        self._exchange.put(effect)
+        if self._exchange.is_overfull:
+            self._exchange.abort("too slow", now)
+        elif self._keep_alive is not None:
+            self._keep_alive.data_sent(now)
 
     # What waits while the application is asked
 
-    def _keep(self, item: PublishedItem, now: float) -> None:
-        if self._buffer is None or item.stream is None:
-            return
-        self._buffer.append(item)
-        self._buffered += len(item.stream.content)
-        options = self._exchange.engine.options
-        if self._buffered > options.max_outbox or len(self._buffer) > options.max_outbox_items:
+    def _keep(self, item: PublishedItem, buffer: StreamBuffer, now: float) -> None:
+        buffer.add(item)
+        if buffer.is_overfull(self._exchange.engine.options):
             self._exchange.abort("too much was published while its next link was asked", now)
 
-    def _leave_out_what_is_known(self, now: float) -> None:
-        """Take out of the buffer what the client has got by the answer to the next link."""
-        subscriptions, buffer = self.subscriptions, self._buffer
-        if subscriptions is None or buffer is None:
-            return
-        left_out = {id(item) for item in buffer if item.channel not in subscriptions.names}
-        for name, prev_id in subscriptions.prev_ids.items():
-            waiting = [item for item in buffer if item.channel == name]
-            known = _count_known(waiting, prev_id)
-            left_out.update(id(item) for item in waiting[:known])
-            if waiting and known == len(waiting) and waiting[-1].id != prev_id and self._link is not None:
-                # Either the answer is ahead of all that came, or it was made too early: ask again, but once.
-                self._link.at = now + SECOND_LOOK
-        self._buffer = deque(item for item in buffer if id(item) not in left_out)
-
-    def _send_buffer(self, now: float) -> None:
-        waiting, self._buffer, self._buffered = self._buffer, None, 0
+    def _send_buffer(self, buffer: StreamBuffer, subscriptions: Subscriptions, now: float) -> None:
+        """Go on with what waited, if the client has not got it by the answer to the next link."""
+        if buffer.leave_out_known(subscriptions) and self._link is not None:
+            # Not at once and not for ever: what is left out now will not be asked about again.
+            self._link.at = now + SECOND_LOOK
+        waiting, self._buffer = buffer.take_all(), None
         while waiting and not self._exchange.done:
-            self._send(waiting.popleft(), now)
-            if self._buffer is not None:
-                # The application is asked again; hints that came before that are heeded by it.
-                self._refill(item for item in waiting if item.stream is not None and item.stream.action != "hint")
+            self._send(waiting.popleft(), subscriptions, now)
+            if self._is_asking:
+                # It is asked again, and that heeds the hints that came before.
+                self._refill(waiting)
                 return
 
-    def _close_early(self, item: PublishedItem, now: float) -> None:
+    def _refill(self, items: Iterable[PublishedItem]) -> None:
+        for item in items:
+            if self._buffer is not None and item.stream is not None and item.stream.action != "hint":
+                self._buffer.add(item)
+
+    def _close_early(self, item: PublishedItem, buffer: StreamBuffer, now: float) -> None:
         """End the stream while the application is asked, with what waits and needs no answer."""
-        subscriptions, buffer = self.subscriptions, self._buffer
-        if subscriptions is None or buffer is None or not subscriptions.lets_pass(item):
+        subscriptions = self.subscriptions
+        if subscriptions is None or not subscriptions.lets_pass(item):
             return
-        for waiting in buffer:
+        for waiting in buffer.take_all():
             if not subscriptions.is_gap(waiting) and not subscriptions.has_seen(waiting):
                 is_wanted = subscriptions.lets_pass(waiting)
                 subscriptions.advance(waiting)
@@ -266,38 +254,31 @@ class StreamHold:
                     self._exchange.put(waiting.stream.effect)
         self.end(now)
 
-    def _refill(self, items: Iterable[PublishedItem]) -> None:
-        if self._buffer is None:
-            return
-        for item in items:
-            self._buffer.append(item)
-            self._buffered += len(item.stream.content) if item.stream is not None else 0
-
     # Asking the application
 
-    def _ask(self, *, waiting: PublishedItem | None = None) -> None:
-        """GET the next link; what is published meanwhile waits. waiting: an item that does so already."""
+    def _ask(self) -> None:
+        """GET the next link; what is published meanwhile waits."""
         if self._link is None or self._is_asking:
             return
         self._is_asking = True
         self._link.at = None
         self.wants_page = False
         if self._buffer is None:
-            self._buffer = deque()
-        if waiting is not None:
-            self._refill([waiting])
+            self._buffer = StreamBuffer()
         last = self.subscriptions.prev_ids if self.subscriptions is not None else None
         request = build_link_request(self._exchange.engine, self._link.place, purpose="next", last=last)
         self._exchange.ask(request)
 
     def _turn_page(self, link: NextLink, now: float, *, is_empty: bool) -> None:
         self._empty_pages = self._empty_pages + 1 if is_empty else 0
-        if self._buffer is None and self.subscriptions is not None:
-            self._buffer = deque()
+        if self._buffer is None:
+            self._buffer = StreamBuffer()
         if self._empty_pages > 1:
             link.at = now + EMPTY_PAGE_PAUSE
-        else:
+        elif self._exchange.outbox:
             self.wants_page = True
+        else:
+            self._ask()
 
     def ask_page(self) -> None:
         """All is written: ask for the next page."""
@@ -329,11 +310,3 @@ class StreamHold:
         if self._keep_alive is not None:
             at = self._keep_alive.at if at is None else min(at, self._keep_alive.at)
         self._exchange.deadline = at
-
-
-def _count_known(waiting: list[PublishedItem], prev_id: str) -> int:
-    """How many of a channel's items, from the first on, the client has that is as far as prev_id."""
-    for number in range(len(waiting), 0, -1):
-        if waiting[number - 1].id == prev_id:
-            return number
-    return next((number for number, item in enumerate(waiting) if item.prev_id == prev_id), len(waiting))
