@@ -5,15 +5,20 @@ VENV ?= .venv
 # Test processes at once. Most of the tests' time is spent waiting for other processes.
 WORKERS ?= auto
 
+# What the demos run in: the package and a server, and nothing of what tests need.
+DEMO_VENV ?= .venv-demo
+
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
+DEMO_BIN = $(DEMO_VENV)/bin
+DEMO_READY = $(DEMO_VENV)/.ready
 LINTED = django_grip tests examples benchmarks stubs setup.py
 
 .DEFAULT_GOAL = help
-.PHONY: help test lint format docs test-matrix pushpin-1.41 bench demo demo-functions clean
+.PHONY: help test lint format docs test-matrix pushpin-1.41 bench demo demo-pushpin demo-functions clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 test: lint ## lint, types and all tests; says by name what was skipped and why
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
@@ -42,23 +47,37 @@ pushpin-1.41: ## as root: a Pushpin newer than Debian's, in var/; from then on t
 bench: $(READY) ## the benchmarks, side by side with the predecessors
 	$(BIN)/python -m benchmarks
 
-demo: $(READY) ## run the class-view example behind Pushpin and say what to try
-	$(BIN)/python examples/demo.py class_views
+demo: $(DEMO_READY) ## a shared board on one page; prints its address
+	@$(DEMO_BIN)/python examples/demo.py board
 
-demo-functions: $(READY) ## the same for the function-view example
-	$(BIN)/python examples/demo.py function_views
+demo-pushpin: $(DEMO_READY) ## the same code behind Pushpin
+	@$(DEMO_BIN)/python examples/demo.py board --pushpin
+
+demo-functions: $(DEMO_READY) ## the example with function views
+	@$(DEMO_BIN)/python examples/demo.py function_views
 
 clean: ## remove what these commands have made
 	rm -rf $(VENV) .venv-* .tox build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis django_grip.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Made once, and again when what it holds has changed.
+define CHECK_PYTHON
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	{ echo "$(PYTHON) is older than Python 3.10; name a newer one: make PYTHON=python3.12 ..."; exit 1; }
+@$(PYTHON) -c 'import ensurepip, venv' || \
+	{ echo "$(PYTHON) has no venv module; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+endef
+
+# Both are made once, and again when what they hold has changed.
 $(READY): setup.py tests/requirements.txt tests/requirements-tools.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
-		{ echo "$(PYTHON) is older than Python 3.10; name a newer one: make PYTHON=python3.12 ..."; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' || \
-		{ echo "$(PYTHON) has no venv module; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	$(CHECK_PYTHON)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		-e '.[rest,dev,zmq,crypto]' -r tests/requirements.txt -r tests/requirements-tools.txt
+	@touch $@
+
+$(DEMO_READY): setup.py
+	$(CHECK_PYTHON)
+	@echo "Getting Django and a server into $(DEMO_VENV), once. It may take a minute."
+	@$(PYTHON) -m venv $(DEMO_VENV)
+	@$(DEMO_BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@

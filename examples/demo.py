@@ -1,56 +1,55 @@
-"""Run an example behind Pushpin, on this machine only: ``make demo``, ``make demo-functions``. Ctrl-C ends it all.
+"""Run an example on this machine: ``make demo``, ``make demo-functions``, ``make demo-pushpin``. Ctrl-C ends it all.
 
-In a project of your own you would install Pushpin as a service and point its routes at Django; here it runs with a
-configuration of its own, on free ports, and what it writes is removed at the end.
+It is what you would type yourself: ``manage.py migrate`` and ``manage.py runserver``, which serves realtime by itself.
+With ``--pushpin`` the same code runs behind Pushpin: then ``manage.py pushpin`` runs beside it.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
+import secrets
+import shutil
 import signal
+import socket
 import subprocess
 import sys
+import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-sys.path.insert(0, str(ROOT))
 
-from tests.e2e.ports import PortLease, accepts  # noqa: E402 - found only now
-from tests.e2e.pushpin import Pushpin  # noqa: E402
-from tests.e2e.waiting import wait_until  # noqa: E402
-from tests.needs import NEEDS  # noqa: E402
+# Seconds. A slow machine takes its time to start; and what was asked to end is then ended by force.
+STARTS_IN, ENDS_IN = 60, 10
 
 NO_PUSHPIN = (
     "This demo needs Pushpin, which is not installed here: on Debian and Ubuntu, apt-get install pushpin; "
     "elsewhere see https://pushpin.org/docs/install/."
 )
 
-CLASS_VIEWS = """
-The example runs behind Pushpin. Open it in two windows (by two names, as a browser allows each six connections):
+BOARD = """
+The board is at
 
   {url}/
-  {other_url}/
 
-or try it from a second terminal:
+Open it in two windows, move a note, say something, then change a file in examples/board: both come back by themselves.
+From a terminal you can watch it, too:
 
-  curl -N {url}/ticker/                       # Server-Sent Events
-  curl -N {url}/log/                          # a stream of text
-  curl -i {url}/documents/notes/              # a long-poll: send its ETag back as If-None-Match
-  {python} -m websockets {ws_url}/assistant/  # type {{"ask": "Who are you?"}}
-
-Django itself is at {app_url}/, Pushpin's control port at {control_url}/.
-What follows are the requests that Django gets. Ctrl-C ends it all.
+  curl -N {url}/board/                        # Server-Sent Events
+  curl -i {url}/document/                     # a long-poll: send its ETag back as If-None-Match
+  {python} -m websockets {ws_url}/assistant/  # type {{"ask": "Who is here?", "key": 1}}
 """
 
 FUNCTION_VIEWS = """
-The example runs behind Pushpin. Open it in two windows:
+The example is at
 
   {url}/
 
-or try it from a second terminal:
+Open it in two windows, or try it from a second terminal:
 
   curl -N {url}/stream/                       # stays open; now, from a third one:
 
@@ -58,38 +57,24 @@ or try it from a second terminal:
   curl -b cookies.txt -H "X-CSRFToken: $(awk '/csrftoken/ {{print $7}}' cookies.txt)" -d line=hello {url}/stream/
 
   {python} -m websockets {ws_url}/echo/       # type, and it comes back
-
-Django itself is at {app_url}/, Pushpin's control port at {control_url}/.
-What follows are the requests that Django gets. Ctrl-C ends it all.
 """
 
-WELCOMES = {"class_views": CLASS_VIEWS, "function_views": FUNCTION_VIEWS}
-# What runs beside the server.
-COMMANDS = {"class_views": [["tick"]], "function_views": []}
+WELCOMES = {"board": BOARD, "function_views": FUNCTION_VIEWS}
+EMBEDDED = "Realtime is served by runserver itself."
+BEHIND_PUSHPIN = "Pushpin serves realtime. Django itself is at http://127.0.0.1:{port}/, where it holds nothing open."
+GOODBYE = "What follows is what Django logs. Ctrl-C ends it all."
 
 
 def main() -> int:
-    example = sys.argv[1] if len(sys.argv) == 2 else ""
-    if example not in WELCOMES:
-        print(f"Say which example: {' or '.join(WELCOMES)}.", file=sys.stderr)
-        return 2
-    if not NEEDS["pushpin"].is_there():
+    options = read_options()
+    if options.pushpin and not (shutil.which("pushpin") and shutil.which("zurl")):
         print(NO_PUSHPIN, file=sys.stderr)
         return 1
     # A plain kill shall clean up as a Ctrl-C does.
     signal.signal(signal.SIGTERM, interrupt)
-    app_port = PortLease(8000)
-    pushpin = Pushpin(app_port.port, http_port=7999)
     processes: list[subprocess.Popen[bytes]] = []
     try:
-        server = ["runserver", "--noreload", f"127.0.0.1:{app_port.port}"]
-        processes.extend(manage(example, pushpin, *command) for command in [server, *COMMANDS[example]])
-        app = processes[0]
-        pushpin.start()
-        wait_until(lambda: app.poll() is not None or accepts(app_port.port), "Django listens")
-        if app.poll() is None:
-            welcome(example, app_port.port, pushpin)
-        return app.wait()
+        return run(options.example, processes, behind_pushpin=options.pushpin)
     except KeyboardInterrupt:
         return 0
     finally:
@@ -97,45 +82,88 @@ def main() -> int:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         for process in processes:
             stop(process)
-        pushpin.close()
-        app_port.close()
 
 
-def manage(example: str, pushpin: Pushpin, *command: str) -> subprocess.Popen[bytes]:
-    """Start one of the example's management commands, told where its proxy is."""
-    env = {
-        **os.environ,
-        "PUSHPIN_CONTROL_URI": pushpin.control_url,
-        "PUSHPIN_KEY": pushpin.sig_key,
-        "EXAMPLE_CACHE": str(pushpin.directory / "cache"),
-        "PYTHONPATH": str(ROOT),
-        "PYTHONUNBUFFERED": "1",
-    }
-    env.pop("DJANGO_SETTINGS_MODULE", None)
+def read_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Runs an example on this machine.")
+    parser.add_argument("example", choices=WELCOMES)
+    parser.add_argument("--pushpin", action="store_true", help="behind Pushpin, in place of the embedded proxy")
+    return parser.parse_args()
+
+
+def run(example: str, processes: list[subprocess.Popen[bytes]], *, behind_pushpin: bool) -> int:
+    """Start what is needed, say where it is, and wait for its end; what was started is in `processes`."""
+    port = public_port = find_port(8000)
+    env = {}
+    if behind_pushpin:
+        public_port, control_port = find_port(7999), find_port(0)
+        env = {"PUSHPIN_CONTROL_URI": f"http://127.0.0.1:{control_port}", "PUSHPIN_KEY": secrets.token_urlsafe(32)}
+    if example == "board":
+        migrating = manage(example, env, "migrate", "--verbosity", "0")
+        if migrating.wait():
+            return migrating.returncode
+    processes.append(manage(example, env, "runserver", f"127.0.0.1:{port}"))
+    if behind_pushpin:
+        target = f"127.0.0.1:{port}"
+        processes.append(manage(example, env, "pushpin", f"127.0.0.1:{public_port}", "--target", target))
+    if wait_for_ports(processes, {port, public_port}):
+        serves = BEHIND_PUSHPIN.format(port=port) if behind_pushpin else EMBEDDED
+        welcome(example, f"http://127.0.0.1:{public_port}", serves)
+    # The end of one is the end of all.
+    while all(process.poll() is None for process in processes):
+        time.sleep(0.2)
+    return max(process.poll() or 0 for process in processes)
+
+
+def manage(example: str, env: Mapping[str, str], *command: str) -> subprocess.Popen[bytes]:
+    """Start one of the example's management commands."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **env}
+    environment.pop("DJANGO_SETTINGS_MODULE", None)
     line = [sys.executable, str(HERE / example / "manage.py"), *command]
-    return subprocess.Popen(line, cwd=HERE / example, env=env, stdin=subprocess.DEVNULL)  # noqa: S603 - our own command
+    return subprocess.Popen(line, cwd=HERE / example, env=environment, stdin=subprocess.DEVNULL)  # noqa: S603 - ours
+
+
+def wait_for_ports(processes: list[subprocess.Popen[bytes]], ports: set[int]) -> bool:
+    """Wait until somebody listens on each port; False if a process has ended instead, or time is up."""
+    end = time.monotonic() + STARTS_IN
+    while time.monotonic() < end and all(process.poll() is None for process in processes):
+        if all(map(accepts, ports)):
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def find_port(preferred: int) -> int:
+    """The preferred port, or any other if that is taken."""
+    with socket.socket() as free:
+        free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            free.bind(("127.0.0.1", preferred))
+        except OSError:
+            free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def accepts(port: int) -> bool:
+    with socket.socket() as client:
+        client.settimeout(1)
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def welcome(example: str, url: str, serves: str) -> None:
+    python = min(os.path.relpath(sys.executable), sys.executable, key=len)
+    text = WELCOMES[example].format(url=url, ws_url=url.replace("http:", "ws:"), python=python)
+    print(f"{text}\n{serves}\n{GOODBYE}\n", flush=True)
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
     with suppress(ProcessLookupError):
         process.terminate()
     try:
-        process.wait(timeout=10)
+        process.wait(timeout=ENDS_IN)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def welcome(example: str, app_port: int, pushpin: Pushpin) -> None:
-    text = WELCOMES[example].format(
-        url=pushpin.url,
-        other_url=pushpin.url.replace("127.0.0.1", "localhost"),
-        ws_url=pushpin.url.replace("http:", "ws:"),
-        app_url=f"http://127.0.0.1:{app_port}",
-        control_url=pushpin.control_url,
-        python=min(os.path.relpath(sys.executable), sys.executable, key=len),
-    )
-    print(text, flush=True)
 
 
 def interrupt(*_: Any) -> None:

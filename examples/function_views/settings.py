@@ -1,4 +1,4 @@
-"""Settings of the function-view example: an ordinary project with GripMiddleware in front and one proxy."""
+"""Settings of the function-view example: an ordinary project with GripMiddleware in front."""
 
 from __future__ import annotations
 
@@ -19,13 +19,10 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
 ]
 
-# The key is what pushpin.conf has as sig_key: it proves that a request came through the proxy.
-GRIP_PROXIES = [
-    {
-        "control_uri": os.environ.get("PUSHPIN_CONTROL_URI", "http://127.0.0.1:5561"),
-        "key": os.environ.get("PUSHPIN_KEY", "changeme"),
-    }
-]
+# Without a proxy, `runserver` is one. The key is what pushpin.conf has as sig_key: it proves that a request came
+# through the proxy.
+if "PUSHPIN_CONTROL_URI" in os.environ:
+    GRIP_PROXIES = [{"control_uri": os.environ["PUSHPIN_CONTROL_URI"], "key": os.environ["PUSHPIN_KEY"]}]
 
 ROOT_URLCONF = "urls"
 WSGI_APPLICATION = "wsgi.application"

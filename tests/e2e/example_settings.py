@@ -1,4 +1,4 @@
-"""Settings of an example (``settings`` on the path), with the rig's proxy in place of the one it names."""
+"""Settings of an example (``settings`` on the path), with the rig's engine and its data in the rig's directory."""
 
 from __future__ import annotations
 
@@ -9,12 +9,8 @@ from pathlib import Path
 from settings import *  # noqa: F403 - the example's own
 
 globals().update(json.loads(os.environ["GRIP_E2E_SETTINGS"]))
-CACHES = {
-    "default": {
-        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
-        "LOCATION": Path(os.environ["GRIP_E2E_DIRECTORY"]) / "cache",
-    }
-}
+for _database in globals().get("DATABASES", {}).values():
+    _database["NAME"] = Path(os.environ["GRIP_E2E_DIRECTORY"]) / "db.sqlite3"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

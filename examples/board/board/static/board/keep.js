@@ -1,0 +1,100 @@
+// Keeping a connection open, whatever comes: the same loop for a WebSocket, a stream and a long-poll.
+
+import { wire } from "./wire.js";
+
+const FIRST_PAUSE = 500, LONGEST_PAUSE = 15000; // milliseconds
+
+// name -> { state: "live" | "connecting" | "waiting" | "paused", text, wasLive }
+const lines = new Map();
+const wishes = new EventTarget();
+
+export const tryNow = () => wishes.dispatchEvent(new Event("now"));
+export const watchLines = (watch) => wishes.addEventListener("state", () => watch([...lines.values()]));
+
+function show(name, state, text = state) {
+  const before = lines.get(name);
+  lines.set(name, { state, text, wasLive: state === "live" || (state !== "paused" && before?.wasLive) });
+  for (const element of document.querySelectorAll(`[data-state-of="${name}"]`)) {
+    element.textContent = text;
+    element.dataset.state = state;
+  }
+  wishes.dispatchEvent(new Event("state"));
+}
+
+// connect(opened, ended) calls opened() once there is a connection, and returns or throws when there is none any more.
+// ended is an AbortSignal. With restful = true it is also given up while nobody looks at this page: a browser opens
+// six connections to one host at the most (over HTTP/1.1), and a stream and a long-poll take one each.
+export async function keep(name, connect, { restful = false } = {}) {
+  let pause = FIRST_PAUSE;
+  for (;;) {
+    if (restful && document.hidden) {
+      show(name, "paused");
+      await happens(document, "visibilitychange");
+      continue;
+    }
+    show(name, "connecting");
+    const end = new AbortController(), over = new AbortController();
+    if (restful) document.addEventListener("visibilitychange", () => end.abort(), { once: true, signal: over.signal });
+    try {
+      await connect(() => { pause = FIRST_PAUSE; show(name, "live"); }, end.signal);
+    } catch (error) {
+      if (!end.signal.aborted) wire(name, "!", "lost", error.message);
+    }
+    over.abort();
+    if (end.signal.aborted) continue;
+    // Longer after each failure, and with chance in it: after a restart not everybody comes back at the same moment.
+    await waitAgain(name, pause * (0.75 + Math.random() / 2));
+    pause = Math.min(pause * 2, LONGEST_PAUSE);
+  }
+}
+
+// What was not a connection that is kept, but a request that is tried again, is done.
+export function settle(name) {
+  if (lines.delete(name)) wishes.dispatchEvent(new Event("state"));
+}
+
+// Wait before another try, unless the network comes back, or somebody asks for it at once.
+export async function waitAgain(name, pause) {
+  const over = new AbortController();
+  const early = Promise.race([happens(window, "online", over), happens(wishes, "now", over)]).then(() => true);
+  for (let end = Date.now() + pause, left; (left = end - Date.now()) > 0;) {
+    show(name, "waiting", `again in ${Math.ceil(left / 1000)} s`);
+    if (await Promise.race([early, sleep(Math.min(left, 1000))])) break;
+  }
+  over.abort();
+}
+
+// A WebSocket that is kept; what comes back is send(message), which tells whether it could.
+export function keepSocket(name, path, { opened, received, lost = () => {} }) {
+  let socket;
+  keep(name, (isOpen) => new Promise((done, failed) => {
+    wire(name, "↑", "open", path().split("?")[0]);
+    socket = new WebSocket(location.origin.replace("http", "ws") + path());
+    socket.onopen = () => { isOpen(); opened(); };
+    socket.onmessage = ({ data }) => {
+      const message = JSON.parse(data);
+      wire(name, "↓", Object.keys(message)[0], data);
+      received(message);
+    };
+    socket.onclose = ({ code, reason }) => { lost(); failed(new Error(`closed: ${code} ${reason}`)); };
+  }));
+  return (message) => {
+    if (socket?.readyState !== WebSocket.OPEN) return false;
+    const data = JSON.stringify(message);
+    wire(name, "↑", Object.keys(message)[0], data);
+    socket.send(data);
+    return true;
+  };
+}
+
+// POST, with Django's CSRF token.
+export function post(url, body, headers = {}) {
+  const token = document.cookie.match(/(?:^|; )csrftoken=([^;]*)/)?.[1] ?? "";
+  return fetch(url, { method: "POST", body, headers: { "X-CSRFToken": token, ...headers } });
+}
+
+export const sleep = (pause) => new Promise((done) => setTimeout(done, pause));
+
+function happens(target, event, over) {
+  return new Promise((done) => target.addEventListener(event, done, { once: true, signal: over?.signal }));
+}
