@@ -16,11 +16,19 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from .pushpin import MAX_SOCKET_DIRECTORY, ControlPort, PushpinConfig, PushpinConfigError, Version
+from .pushpin import MAX_SOCKET_DIRECTORY, PushpinConfig, PushpinConfigError, Version
 
-__all__ = ["PushpinProcess", "find_version", "make_private_directory", "refuse_taken_port", "write_config"]
+__all__ = [
+    "PushpinProcess",
+    "find_version",
+    "make_private_directory",
+    "probe_routes",
+    "refuse_taken_port",
+    "write_config",
+]
 
 HOW_TO_GET = (
     "Pushpin is not installed: on Debian and Ubuntu, apt-get install pushpin; on a Mac, brew install pushpin; "
@@ -106,13 +114,14 @@ def refuse_taken_port(host: str, port: int, sentence: str) -> None:
 class PushpinProcess:
     """A Pushpin that runs as long as we do.
 
-    config: written already. removes_directory: at the end. show: takes each line that Pushpin says once it is ready;
-    before that only complaints are kept, for `last_words`.
+    config: written already. probe: a host name, with its `probe_routes` in the configuration. show: takes each line
+    that Pushpin says once it is ready; earlier ones are kept for `last_words`. removes_directory: at the end.
     """
 
     def __init__(
-        self, config: PushpinConfig, *, show: Callable[[str], object], removes_directory: bool = False
+        self, config: PushpinConfig, *, probe: str, show: Callable[[str], object], removes_directory: bool = False
     ) -> None:
+        self._probe = probe
         self._config = config
         self._removes_directory = removes_directory
         self._show = show
@@ -140,16 +149,37 @@ class PushpinProcess:
         self._reader.start()
 
     def wait_ready(self) -> bool:
-        """Wait until clients and items are taken. False: it ended instead, or takes too long."""
-        listen = self._config.listen.rpartition(":")
-        places = [ControlPort(listen[0].strip("[]"), int(listen[2])), self._config.control]
+        """Wait until clients and items are taken and get through. False: it ended instead, or takes too long."""
         deadline = time.monotonic() + _START_TIMEOUT
-        while self._started != _SERVICES or not all(port == 0 or _accepts(host, port) for host, port in places):
+        while not (self._started == _SERVICES and self._takes_items() and self._passes()):
             if self._running().poll() is not None or time.monotonic() > deadline:
                 return False
             time.sleep(0.05)
         self._shows = True
         return True
+
+    def _takes_items(self) -> bool:
+        host, port = self._config.control
+        return port == 0 or _accepts(_reachable(host), port)
+
+    def _passes(self) -> bool:
+        """Tell whether a request gets to where an application would be and back, and a stream is held.
+
+        Pushpin's parts find each other one by one; what is sent too early is lost, and never answered.
+        """
+        try:
+            return self._ask(f"nobody.{self._probe}", "/") == 502 and self._ask(self._probe, "/stream?channel=p") == 200
+        except (OSError, HTTPException):
+            return False
+
+    def _ask(self, host: str, path: str) -> int:
+        address, _, port = self._config.listen.rpartition(":")
+        connection = HTTPConnection(_reachable(address.strip("[]")), int(port), timeout=1)
+        with contextlib.closing(connection):
+            connection.request("GET", path, headers={"Host": host})
+            response = connection.getresponse()
+            response.readline()
+            return response.status
 
     def wait(self) -> int:
         """Wait until it ends. Return its exit code."""
@@ -197,9 +227,20 @@ class PushpinProcess:
             self._reader.join(5)
 
 
-def _accepts(host: str, port: int) -> bool:
+def probe_routes(name: str) -> tuple[str, str]:
+    """Routes by which one sees that a Pushpin works, whether its application runs or not.
+
+    One is to Pushpin's own test responder, the other to where nobody listens, which is a 502. name: a host's.
+    """
+    return f"{name} test", f"nobody.{name} 127.0.0.1:1,over_http"
+
+
+def _reachable(host: str) -> str:
     # Listening on every address is listening on this one, too.
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared only
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared only
+
+
+def _accepts(host: str, port: int) -> bool:
     try:
         with socket.create_connection((host, port), timeout=1):
             return True

@@ -6,6 +6,7 @@ import re
 import secrets
 import signal
 from argparse import ArgumentParser
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,6 +28,7 @@ from ...pushpin_process import (
     PushpinProcess,
     find_version,
     make_private_directory,
+    probe_routes,
     refuse_taken_port,
     write_config,
 )
@@ -121,7 +123,10 @@ class Command(BaseCommand):
         signal.signal(signal.SIGTERM, _interrupt)
         directory = make_private_directory()
         config = self._configure(str(directory), version, options, debug=grip_settings().debug)
-        process = PushpinProcess(config, show=self._show, removes_directory=True)
+        # A name that no client can know.
+        probe = f"{secrets.token_hex(16)}.invalid"
+        config = replace(config, routes=(*probe_routes(probe), f"* {config.target},over_http"))
+        process = PushpinProcess(config, probe=probe, show=self._show, removes_directory=True)
         try:
             write_config(config)
             _refuse_taken_ports(config)
