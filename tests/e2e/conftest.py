@@ -29,11 +29,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         stacks = [as_parameter(stack) for stack in stacks_of(metafunc.definition)]
         # Of the session, so that tests on one stack follow each other, and fixtures of any scope may take it.
         metafunc.parametrize("stack", stacks or [NO_STACK], indirect=True, scope="session")
+    if "engine" in metafunc.fixturenames:
+        one_each = {stack.engine: stack for stack in reversed(stacks_of(metafunc.definition))}
+        engines = [as_parameter(stack) for stack in reversed(one_each.values())]
+        metafunc.parametrize("engine", engines or [NO_STACK], indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
 def stack(request: pytest.FixtureRequest) -> Stack:
     """What the test runs on: an engine and an interface."""
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="session")
+def engine(request: pytest.FixtureRequest) -> Stack:
+    """The same with each engine once, for tests that bring an application of their own."""
     return request.param  # type: ignore[no-any-return]
 
 

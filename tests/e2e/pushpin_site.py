@@ -16,7 +16,7 @@ from .servers import AppServer, Project
 from .sites import Site
 from .waiting import wait_until
 
-_KINDS = {"pushpin": Pushpin, "pushpin-1.41": ChrootPushpin}
+PUSHPINS = {"pushpin": Pushpin, "pushpin-1.41": ChrootPushpin}
 
 
 class PushpinSite(Site):
@@ -42,7 +42,7 @@ class PushpinSite(Site):
     ) -> None:
         server = {"wsgi": wsgi, "asgi": "uvicorn"}[stack.interface]
         self.app = AppServer(server, project=project, env=env)
-        self.pushpin = self.proxy = _KINDS[stack.engine](self.app.port, **(pushpin or {}))
+        self.pushpin = self.proxy = PUSHPINS[stack.engine](self.app.port, **(pushpin or {}))
         proxy = {"control_uri": self.pushpin.control_url, "key": self.pushpin.sig_key}
         self.app.configure({"GRIP_PROXIES": [proxy], **(settings or {})})
         self._direct = http_client(self.direct_url)
