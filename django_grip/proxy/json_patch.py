@@ -10,7 +10,9 @@ from typing import Any
 __all__ = ["PatchError", "apply_patch", "patch_body"]
 
 MAX_COPIED = 10_000_000
-"""Values and characters that the operations of one patch may copy: a few that each copy all would fill the memory."""
+"""Bytes, roughly, that the operations of one patch may copy: a few that each copy the whole would fill the memory."""
+
+_VALUE_SIZE = 200
 
 _index = re.compile(r"0|[1-9][0-9]{0,8}")
 _bad_escape = re.compile(r"~(?![01])")
@@ -119,7 +121,7 @@ class _Patcher:
 
     def _copy(self, value: Any) -> Any:
         """A value of its own: the same patch may be applied to a thousand documents, and change them further."""
-        self._copied += 1 + (len(value) if isinstance(value, str) else 0)
+        self._copied += _VALUE_SIZE + (len(value) if isinstance(value, str) else 0)
         if self._copied > MAX_COPIED:
             raise PatchError("the patch copies too much")
         if isinstance(value, dict):
