@@ -118,8 +118,9 @@ class InProcessProxy:
         while self._touched:
             touched, self._touched = self._touched, {}
             for connection in touched:
-                self._asks.extend((connection, ask) for ask in connection.exchange.take_asks())
+                # First, as a client answers a close by itself.
                 connection.take_effects()
+                self._asks.extend((connection, ask) for ask in connection.exchange.take_asks())
         self._changed.notify_all()
         for wake in self._wakers:
             wake()
