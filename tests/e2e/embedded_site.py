@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import httpx
+from django.test import override_settings
+
+from django_grip.embedded import control_token
 
 from .clients import http_client
 from .engines import Stack
@@ -33,8 +37,13 @@ class EmbeddedSite(Site):
         env: Mapping[str, str] | None = None,
     ) -> None:
         self.app = self.proxy = AppServer("embedded", project=project, env=env)
-        # Also where the project itself names a proxy.
-        self.app.configure({"GRIP_EMBEDDED": True, "GRIP_PROXIES": [], **(settings or {})})
+        # By its key a project's other processes find its servers, and this is not the only site.
+        secret_key = f"rig-only-{uuid.uuid4().hex}{uuid.uuid4().hex}"
+        # No proxy, also where the project itself names one.
+        engine = {"GRIP_EMBEDDED": True, "GRIP_PROXIES": [], "SECRET_KEY": secret_key}
+        self.app.configure({**engine, **(settings or {})})
+        with override_settings(SECRET_KEY=secret_key):
+            self._token = control_token()
         self._past: AppServer | None = None
         self._direct: httpx.Client | None = None
         super().__init__(stack)
@@ -94,8 +103,5 @@ class EmbeddedSite(Site):
 
     def _control(self, method: str, path: str, **options: Any) -> httpx.Response:
         with http_client(self.control_url) as client:
-            authority = {"Authorization": f"Bearer {self._token()}"}
+            authority = {"Authorization": f"Bearer {self._token}"}
             return client.request(method, f"/{path}/", headers=authority, **options)
-
-    def _token(self) -> str:
-        raise NotImplementedError
