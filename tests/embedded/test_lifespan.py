@@ -1,0 +1,436 @@
+"""The beginning and the end of a server: lifespan, signals, worker processes, and publishing before and after."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from django_grip.exceptions import PublisherClosed, QueueFull
+from django_grip.proxy import asgi
+from django_grip.proxy.asgi import EmbeddedProxy
+from django_grip.proxy.inbox import Inbox
+from django_grip.proxy.options import ProxyOptions
+from django_grip.proxy.published import PublishedItem
+from django_grip.proxy.signals import SignalChain
+from django_grip.proxy.workers import count_workers, describe_workers
+
+from .asgi import Connection, Http, Origin, WebSocket, opening, response, until
+from .core import stream_item
+
+
+class Lifespan(Connection):
+    def __init__(self, proxy: EmbeddedProxy, state: dict[str, Any] | None = None) -> None:
+        super().__init__(
+            proxy, {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {} if state is None else state}
+        )
+        self.put("lifespan.startup")
+
+    def shut_down(self) -> None:
+        self.put("lifespan.shutdown")
+
+
+@pytest.fixture(autouse=True)
+def _signals_as_before() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+async def serve(scope: Any, receive: Any, send: Any) -> None:
+    """An application with a lifespan."""
+    scope["state"]["pool"] = "open"
+    assert await receive() == {"type": "lifespan.startup"}
+    await send({"type": "lifespan.startup.complete"})
+    assert await receive() == {"type": "lifespan.shutdown"}
+    scope["state"]["pool"] = "closed"
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+# Lifespan
+
+
+async def test_the_applications_lifespan_is_within_the_proxys() -> None:
+    state: dict[str, Any] = {}
+    proxy = EmbeddedProxy(Origin(serve))
+    lifespan = Lifespan(proxy, state)
+    assert await lifespan.get_one() == {"type": "lifespan.startup.complete"}
+    assert state == {"pool": "open"}
+    assert proxy.is_running
+    lifespan.shut_down()
+    assert await lifespan.get_one() == {"type": "lifespan.shutdown.complete"}
+    assert state == {"pool": "closed"}
+    await lifespan.end()
+    assert not proxy.is_running
+
+
+async def returns(scope: Any, receive: Any, send: Any) -> None:
+    pass
+
+
+@pytest.mark.parametrize("application", [Origin(ValueError("no lifespan")), Origin(returns)], ids=["raises", "returns"])
+async def test_an_application_without_a_lifespan_will_do(application: Any, caplog: pytest.LogCaptureFixture) -> None:
+    lifespan = Lifespan(EmbeddedProxy(application))
+    assert await lifespan.get_one() == {"type": "lifespan.startup.complete"}
+    lifespan.shut_down()
+    assert await lifespan.get_one() == {"type": "lifespan.shutdown.complete"}
+    await lifespan.end()
+    assert caplog.records == []
+
+
+async def test_an_application_that_cannot_start_is_heard() -> None:
+    async def fail(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": "no database"})
+
+    before = signal.getsignal(signal.SIGTERM)
+    lifespan = Lifespan(EmbeddedProxy(Origin(fail)))
+    assert await lifespan.get_one() == {"type": "lifespan.startup.failed", "message": "no database"}
+    await lifespan.end()
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+async def test_an_application_that_fails_in_its_lifespan_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def fail(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        raise ValueError("mine")
+
+    lifespan = Lifespan(EmbeddedProxy(Origin(fail)))
+    await lifespan.get_one()
+    lifespan.shut_down()
+    assert await lifespan.get_one() == {"type": "lifespan.shutdown.complete"}
+    await lifespan.end()
+    assert [record.getMessage() for record in caplog.records] == ["The application failed in its lifespan."]
+
+
+async def test_what_is_held_ends_at_the_servers_shutdown() -> None:
+    proxy = EmbeddedProxy(Origin(returns, opening()))
+    lifespan = Lifespan(proxy)
+    await lifespan.get_one()
+    socket = WebSocket(proxy)
+    await socket.get_one()
+    lifespan.shut_down()
+    assert (await socket.get_one())["code"] == 1001
+    await lifespan.end()
+    await socket.end()
+
+
+async def test_a_request_that_is_under_way_at_the_end_has_a_moment_and_is_then_cancelled() -> None:
+    ended = []
+
+    async def hang(scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(True)
+
+    proxy = EmbeddedProxy(Origin(returns, hang))
+    lifespan = Lifespan(proxy)
+    await lifespan.get_one()
+    socket = WebSocket(proxy)
+    await until(lambda: proxy._runs._tasks)
+    lifespan.shut_down()
+    await lifespan.end()
+    await socket.end()
+    assert ended == [True]
+
+
+# The server's address
+
+
+async def test_the_servers_address_is_told_once() -> None:
+    told: list[Any] = []
+    proxy = EmbeddedProxy(Origin(response(b"")), on_serve=lambda *address: told.append(address))
+    await Http(proxy, server=None).answer()
+    await Http(proxy, server=("/run/app.sock", None)).answer()
+    await Http(proxy, server=("127.0.0.1", 8001)).answer()
+    await Http(proxy, server=("127.0.0.1", 8002)).answer()
+    assert told == [("127.0.0.1", 8001)]
+
+
+async def test_a_failure_to_make_the_address_known_harms_no_request(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(host: str, port: int) -> None:
+        raise OSError("disk full")
+
+    proxy = EmbeddedProxy(Origin(response(b"ok")), on_serve=fail)
+    assert (await Http(proxy).answer()).body == b"ok"
+    assert (await Http(proxy).answer()).body == b"ok"
+    assert [record.getMessage() for record in caplog.records] == ["The embedded proxy could not be made known."]
+
+
+# Signals
+
+
+async def test_a_signal_ends_what_is_held_and_then_does_what_it_did_before() -> None:
+    heard: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
+    proxy = EmbeddedProxy(Origin(returns, opening()))
+    lifespan = Lifespan(proxy)
+    await lifespan.get_one()
+    socket = WebSocket(proxy)
+    await socket.get_one()
+    signal.raise_signal(signal.SIGTERM)
+    assert heard == [signal.SIGTERM]
+    assert (await socket.get_one())["code"] == 1001
+    await socket.end()
+    lifespan.shut_down()
+    await lifespan.end()
+    signal.raise_signal(signal.SIGTERM)
+    assert heard == [signal.SIGTERM] * 2
+
+
+def test_a_signal_that_does_nothing_goes_on_doing_nothing() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    chain = SignalChain(lambda: None)
+    chain.install()
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
+    chain.restore()
+
+
+def test_a_signal_that_ends_the_process_still_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    raised: list[int] = []
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    heard: list[bool] = []
+    chain = SignalChain(lambda: heard.append(True))
+    chain.install()
+    monkeypatch.setattr(signal, "raise_signal", raised.append)
+    handler = signal.getsignal(signal.SIGTERM)
+    assert callable(handler)
+    handler(signal.SIGTERM, None)
+    assert (heard, raised) == ([True], [signal.SIGTERM])
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_a_handler_that_came_later_is_kept() -> None:
+    chain = SignalChain(lambda: None)
+    chain.install()
+
+    def later(number: int, frame: Any) -> None:
+        pass
+
+    signal.signal(signal.SIGTERM, later)
+    chain.restore()
+    assert signal.getsignal(signal.SIGTERM) is later
+
+
+def test_outside_of_the_main_thread_signals_are_left_alone() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    chain = SignalChain(lambda: None)
+    thread = threading.Thread(target=lambda: (chain.install(), chain.restore()))
+    thread.start()
+    thread.join()
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+# Worker processes
+
+
+def run_in(module: str, function: str, **names: Any) -> int | None:
+    """What is counted in a function of a module, with these local variables."""
+    arguments = ", ".join(names)
+    source = f"def {function}({arguments}, count):\n    return count()\n"
+    space: dict[str, Any] = {"__name__": module}
+    exec(source, space)
+    counted: int | None = space[function](*names.values(), lambda: count_workers(sys._getframe(), []))
+    return counted
+
+
+@pytest.mark.parametrize(
+    ("module", "function", "names", "count"),
+    [
+        ("uvicorn._subprocess", "subprocess_started", {"config": SimpleNamespace(workers=4, should_reload=False)}, 4),
+        ("uvicorn._subprocess", "subprocess_started", {"config": SimpleNamespace(workers=4, should_reload=True)}, 1),
+        ("gunicorn.arbiter", "spawn_worker", {"self": SimpleNamespace(cfg=SimpleNamespace(workers=2))}, 2),
+        ("hypercorn.asyncio.run", "asyncio_worker", {"config": SimpleNamespace(workers=3)}, 3),
+        ("uvicorn._subprocess", "subprocess_started", {"config": None}, None),
+        ("somebody.else", "subprocess_started", {"config": SimpleNamespace(workers=4)}, None),
+    ],
+)
+def test_a_worker_is_known_by_its_supervisor(module: str, function: str, names: Any, count: int | None) -> None:
+    assert run_in(module, function, **names) == count
+
+
+@pytest.mark.parametrize(
+    ("arguments", "count"),
+    [
+        (["/usr/bin/granian", "--workers", "4", "p.asgi:app"], 4),
+        (["C:\\venv\\Scripts\\hypercorn.exe", "-w", "2", "x"], 2),
+        (["/x/granian/__main__.py", "--workers=3"], 3),
+        (["gunicorn", "-w8"], 8),
+        (["uvicorn", "x", "--workers", "1"], 1),
+        (["uvicorn", "x", "--reload", "--workers", "4"], None),
+        (["uvicorn", "x", "--workers"], None),
+        (["uvicorn", "x", "--workers", "many"], None),
+        (["uvicorn", "x"], None),
+        (["manage.py", "runserver", "--workers", "4"], None),
+        ([], None),
+    ],
+)
+def test_a_worker_is_known_by_its_command_line(arguments: list[str], count: int | None) -> None:
+    assert count_workers(None, arguments) == count
+
+
+def test_this_process_is_no_worker() -> None:
+    assert describe_workers() is None
+
+
+async def test_several_workers_are_an_error_at_the_start(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["uvicorn", "--workers", "4"])
+    lifespan = Lifespan(EmbeddedProxy(Origin(serve)))
+    await lifespan.end()
+    (message,) = lifespan.sent
+    assert message == {
+        "type": "lifespan.startup.failed",
+        "message": "The embedded GRIP proxy runs in one process, but this server has 4 workers, and a publish would "
+        "reach the clients of one of them only. Run it with 1 worker, or put Pushpin in front (GRIP_PROXIES or "
+        "GRIP_URL).",
+    }
+
+
+async def test_without_a_lifespan_several_workers_serve_nobody(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(asgi, "describe_workers", lambda: "Too many.")
+    proxy = EmbeddedProxy(Origin(response(b"ok")))
+    for _ in range(2):
+        answer = await Http(proxy).answer()
+        assert (answer.status, answer.body) == (503, b"Too many.\n")
+    socket = WebSocket(proxy)
+    await socket.end()
+    assert socket.sent[0]["status"] == 503
+    assert [record.getMessage() for record in caplog.records] == ["Too many."]
+
+
+def test_one_proxy_serves_on_one_event_loop() -> None:
+    proxy = EmbeddedProxy(Origin(response(b"ok")))
+    ready, done = threading.Event(), threading.Event()
+
+    async def elsewhere() -> None:
+        await Http(proxy).answer()
+        ready.set()
+        await asyncio.to_thread(done.wait, 10)
+
+    thread = threading.Thread(target=asyncio.run, args=(elsewhere(),))
+    thread.start()
+    ready.wait(10)
+
+    async def here() -> None:
+        await Http(proxy).answer()
+
+    try:
+        with pytest.raises(RuntimeError, match="one EmbeddedProxy serves on one event loop"):
+            asyncio.run(here())
+    finally:
+        done.set()
+        thread.join()
+
+
+# Publishing from elsewhere
+
+
+def ids_of(items: list[PublishedItem]) -> list[str | None]:
+    return [item.id for item in items]
+
+
+def numbered(*numbers: int) -> list[PublishedItem]:
+    return [stream_item("c", id=str(number)) for number in numbers]
+
+
+async def test_what_is_published_before_the_server_runs_is_kept_for_it() -> None:
+    taken: list[PublishedItem] = []
+    inbox = Inbox(taken.extend)
+    inbox.put(numbered(1, 2))
+    inbox.put(numbered(3))
+    assert taken == []
+    inbox.open()
+    assert ids_of(taken) == ["1", "2", "3"]
+
+
+async def test_on_the_loop_items_are_handed_over_at_once() -> None:
+    taken: list[PublishedItem] = []
+    inbox = Inbox(taken.extend)
+    inbox.open()
+    inbox.put(numbered(1))
+    assert ids_of(taken) == ["1"]
+
+
+async def test_items_of_other_threads_come_in_their_order_and_before_later_ones() -> None:
+    taken: list[PublishedItem] = []
+    inbox = Inbox(taken.extend)
+    inbox.open()
+
+    def publish() -> None:
+        for number in range(100):
+            inbox.put(numbered(number))
+
+    thread = threading.Thread(target=publish)
+    thread.start()
+    thread.join()
+    assert taken == []
+    inbox.put(numbered(100))
+    assert ids_of(taken) == [str(number) for number in range(101)]
+    await asyncio.sleep(0)
+    assert len(taken) == 101
+
+
+async def test_items_of_other_threads_wake_the_loop() -> None:
+    taken: list[PublishedItem] = []
+    inbox = Inbox(taken.extend)
+    inbox.open()
+    await asyncio.to_thread(inbox.put, numbered(1))
+    await until(lambda: taken)
+    await asyncio.to_thread(inbox.put, numbered(2))
+    await until(lambda: len(taken) == 2)
+
+
+async def test_too_much_is_refused_and_nothing_of_it_taken() -> None:
+    taken: list[PublishedItem] = []
+    inbox = Inbox(taken.extend, max_waiting=2)
+    inbox.put(numbered(1, 2))
+    with pytest.raises(QueueFull, match="2 items wait for the embedded proxy; no more are taken in"):
+        inbox.put(numbered(3))
+    inbox.open()
+    inbox.put(numbered(4))
+    assert ids_of(taken) == ["1", "2", "4"]
+
+
+async def test_behind_the_end_nothing_is_taken() -> None:
+    inbox = Inbox(lambda items: None)
+    inbox.open()
+    inbox.close()
+    with pytest.raises(PublisherClosed, match="the embedded proxy has ended; nothing can be published to it"):
+        inbox.put(numbered(1))
+
+
+def test_behind_the_end_of_the_loop_nothing_is_taken() -> None:
+    proxy = EmbeddedProxy(Origin(response(b"ok")))
+
+    async def serve_one() -> None:
+        await Http(proxy).answer()
+
+    asyncio.run(serve_one())
+    assert not proxy.is_running
+    with pytest.raises(PublisherClosed):
+        proxy.publish(numbered(1))
+
+
+async def test_an_item_that_waits_for_the_one_before_it_is_sent_when_its_time_has_come() -> None:
+    held = response(b"[open]\n", grip_hold="stream", grip_channel="c")
+    proxy = EmbeddedProxy(Origin(held), options=ProxyOptions(hold_back=0.02))
+    call = Http(proxy)
+    await call.get(2)
+    proxy.publish([stream_item("c", b"1", id="1"), stream_item("c", b"3", id="3", prev_id="2")])
+    assert [message["body"] for message in await call.get(2)] == [b"1", b"3"]
+    call.leave()
+    await call.end()
