@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import io
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from typing import IO, Any, cast
 
 from asgiref.sync import async_to_sync, iscoroutinefunction
@@ -33,9 +33,10 @@ __all__ = ["GripHandler", "runs_async"]
 
 logger = logging.getLogger("django_grip")
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+# As loose as servers and Django's own types of them differ.
+Scope = Any
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
 
 # Seconds. Most requests are answered before it is worth asking whether their clients are still there.
 _LISTEN_AFTER = 0.05
@@ -45,26 +46,31 @@ _END: Any = object()
 
 
 class GripHandler(ASGIHandler):
-    """The application. It speaks ASGI's ``http`` and ``lifespan``."""
+    """The application. It speaks ASGI's ``http`` and ``lifespan``.
+
+    on_startup, on_shutdown: called when the server begins and ends, if it tells.
+    """
 
     def __init__(self) -> None:
+        self.on_startup: list[Callable[[], object]] = []
+        self.on_shutdown: list[Callable[[], object]] = []
         # Not ASGIHandler's own: it would load the middleware for an async stack.
         BaseHandler.__init__(self)
         self.is_async = runs_async(installed_middleware())
         self.load_middleware(is_async=self.is_async)
 
-    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
         if kind == "http":
             await self.handle(scope, receive, send)
         elif kind == "lifespan":
-            await _live(receive, send)
+            await self._live(receive, send)
         elif kind == "websocket":
             await _refuse_websocket(scope, receive, send)
         else:
             raise ValueError(f"Django answers HTTP, not {kind!r}.")
 
-    async def handle(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         try:
             body_file = await self.read_body(receive)
@@ -83,7 +89,7 @@ class GripHandler(ASGIHandler):
             body_file.close()
 
     async def _serve(
-        self, scope: dict[str, Any], body_file: IO[bytes], send: Send, thread: RequestThread, disconnect: _Disconnect
+        self, scope: Scope, body_file: IO[bytes], send: Send, thread: RequestThread, disconnect: _Disconnect
     ) -> None:
         try:
             if self.is_async:
@@ -105,29 +111,37 @@ class GripHandler(ASGIHandler):
         if thread.cancelled:
             raise asyncio.CancelledError
 
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """Hear of the server's beginning and end."""
+        while True:
+            message = await receive()
+            is_end = message["type"] == "lifespan.shutdown"
+            for call in self.on_shutdown if is_end else self.on_startup:
+                call()
+            await send({"type": f"{message['type']}.complete"})
+            if is_end:
+                return
+
     # ---- requests and responses
 
-    def _respond(self, scope: dict[str, Any], body_file: IO[bytes]) -> tuple[HttpResponseBase, bool]:
+    def _respond(self, scope: Scope, body_file: IO[bytes]) -> tuple[HttpResponseBase, bool]:
         """Answer a request, in its thread. Returns whether the response is closed already, too."""
         set_script_prefix(get_script_prefix(scope))
         signals.request_started.send(sender=ASGIHandler, scope=scope)
-        request, response = self.create_request(scope, body_file)
-        if request is not None:
-            response = self._prepare(self.get_response(request))
+        request, error = self.create_request(scope, body_file)
+        response = self._prepare(self.get_response(request) if request is not None else error)
         if response.streaming or not _is_closed_unseen(response):
             return response, False
         # Nobody will notice that it was before sending, and it saves a way to the thread.
         response.close()
         return response, True
 
-    async def _respond_async(self, scope: dict[str, Any], body_file: IO[bytes]) -> HttpResponseBase:
+    async def _respond_async(self, scope: Scope, body_file: IO[bytes]) -> HttpResponseBase:
         set_script_prefix(get_script_prefix(scope))
         if not _send_to_django(signals.request_started, scope=scope):
             await signals.request_started.asend(sender=ASGIHandler, scope=scope)
-        request, response = self.create_request(scope, body_file)
-        if request is not None:
-            response = self._prepare(await self.get_response_async(request))
-        return cast(HttpResponseBase, response)
+        request, error = self.create_request(scope, body_file)
+        return self._prepare(await self.get_response_async(request) if request is not None else error)
 
     def _prepare(self, response: Any) -> HttpResponseBase:
         response._handler_class = ASGIHandler
@@ -157,12 +171,12 @@ class GripHandler(ASGIHandler):
             return io.BytesIO(body)
         messages = iter([message])
 
-        async def receive_again() -> Message:
+        async def receive_again() -> Any:
             for first in messages:
                 return first
             return await receive()
 
-        return cast("IO[bytes]", await super().read_body(receive_again))
+        return await super().read_body(receive_again)
 
     def make_view_atomic(self, view: Callable[..., Any]) -> Callable[..., Any]:
         """What Django calls for each view, just before it decides how to run it."""
@@ -314,19 +328,10 @@ class _Disconnect:
 # ---- what is not HTTP
 
 
-async def _live(receive: Receive, send: Send) -> None:
-    """Answer the server's questions about beginning and end: there is nothing to do."""
-    while True:
-        message = await receive()
-        await send({"type": f"{message['type']}.complete"})
-        if message["type"] == "lifespan.shutdown":
-            return
-
-
-async def _refuse_websocket(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+async def _refuse_websocket(scope: Scope, receive: Receive, send: Send) -> None:
     logger.warning(
-        "A WebSocket for %s came without a GRIP proxy and is refused: connect to the proxy, or turn the embedded one on "
-        "(GRIP_EMBEDDED).",
+        "A WebSocket for %s came without a GRIP proxy, and is refused: connect to the proxy, or turn on the embedded "
+        "one (GRIP_EMBEDDED).",
         ascii(scope.get("path", ""))[:200],
     )
     await receive()

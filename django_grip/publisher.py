@@ -25,6 +25,7 @@ __all__ = [
     "apublish",
     "counters",
     "flush",
+    "forget_publisher",
     "get_publisher",
     "publish",
     "publish_by",
@@ -118,7 +119,7 @@ async def apublish(
     """
     publisher = get_publisher()
     parcel = _pack(publisher, channel, formats, id, prev_id, meta)
-    if publisher.background:
+    if publisher.background or all(_is_instant(lane.transport) for lane in publisher.lanes):
         publication = publisher.submit(parcel, callback=callback, forced=True)
     else:
         publication = await asyncio.to_thread(publisher.submit_and_wait, parcel, callback=callback)
@@ -154,12 +155,17 @@ def get_publisher() -> Publisher:
 
 
 def set_default_transport(factory: Callable[[], Transport | None] | None) -> None:
-    """Say how to publish when the settings name no proxy. The door for an engine in the same process.
+    """Say how to publish when the settings name no proxy, instead of to the embedded one. None: to that one again.
 
     factory: called when a publisher is made; None from it means that there is nothing either.
     """
+    _State.default_transport = factory
+    forget_publisher()
+
+
+def forget_publisher() -> None:
+    """Have the publisher for the settings made anew when it is next needed. What the old one has, it still sends."""
     with _State.lock:
-        _State.default_transport = factory
         if _State.current is not None and _State.current.settings is not None:
             _State.current = None
 
@@ -207,17 +213,25 @@ def _replace_publisher(settings: GripSettings) -> Publisher:
 
 def _make_publisher(settings: GripSettings) -> Publisher:
     policy = Policy(timeout=settings.publish_timeout, queue_items=settings.publish_queue_size)
-    publisher = Publisher(policy=policy, background=settings.publish_mode == "background")
     # A server named twice alike is one server.
-    for config in dict.fromkeys((*settings.proxies, *settings.publish_servers)):
-        transport = open_transport(config, policy)
-        if transport is not None:
-            publisher.add(transport)
-    if not publisher.lanes and _State.default_transport is not None:
-        transport = _State.default_transport()
-        if transport is not None:
-            publisher.add(transport)
-    return publisher
+    servers = dict.fromkeys((*settings.proxies, *settings.publish_servers))
+    transports = [transport for config in servers if (transport := open_transport(config, policy)) is not None]
+    if not settings.proxies and (settings.embedded or not transports):
+        default = (_State.default_transport or _open_embedded)()
+        transports += [default] if default is not None else []
+    # What is handed over within this process needs no thread to wait for it.
+    background = settings.publish_mode == "background" and not all(map(_is_instant, transports))
+    return Publisher(transports, policy=policy, background=background)
+
+
+def _open_embedded() -> Transport | None:
+    from .embedded import open_default_transport
+
+    return open_default_transport()
+
+
+def _is_instant(transport: Transport) -> bool:
+    return bool(getattr(transport, "is_instant", False))
 
 
 def _pack(

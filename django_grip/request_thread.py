@@ -1,7 +1,7 @@
 """Where the sync parts of one request run: one thread, lent when it is first needed, with the request's contextvars.
 
-asgiref decides by its `ThreadSensitiveContext` which thread sync code runs in. For each request there is one of ours, so
-that everything, Django's own calls of ``sync_to_async`` too, ends up in the same lent thread.
+asgiref decides by its `ThreadSensitiveContext` which thread sync code runs in. For each request there is one of ours,
+so that everything, Django's own calls of ``sync_to_async`` too, ends up in the same lent thread.
 """
 
 from __future__ import annotations
@@ -96,7 +96,8 @@ class RequestThread(ThreadSensitiveContext):
                 raise
             self.cancelled = True
         _restore_context(call.context)
-        return call.result()
+        result: _T = call.result()
+        return result
 
     def wait_for(self, function: Callable[..., _T], *args: Any, **kwargs: Any) -> _T:
         """Call, in the thread, a sync function that waits for something async."""

@@ -8,9 +8,10 @@ from datetime import date
 
 import pytest
 
-from django_grip import Event, aclose_to, asend_to, close_to, send_to
+from django_grip import Event, aclose_to, asend_to, close_to, embedded, send_to
 from django_grip.connections import make_connection_name
 from django_grip.exceptions import ItemError, NoProxy, UsageError
+from django_grip.publisher import forget_publisher
 from tests.views.conftest import published
 
 __all__ = ["published"]
@@ -100,7 +101,10 @@ def test_options_are_those_of_publish(published):
     assert published.items[1]["meta"] == {"a": "b"}
 
 
-def test_without_a_proxy_it_raises():
+def test_without_a_proxy_it_raises(monkeypatch, request):
+    monkeypatch.setattr(embedded, "_is_test_run", lambda: False)
+    request.addfinalizer(forget_publisher)
+    forget_publisher()
     with pytest.raises(NoProxy):
         send_to(TEXT, "x")
 
