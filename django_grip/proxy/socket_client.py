@@ -144,6 +144,11 @@ class SocketClient(Exchange):
 
     # Ends
 
+    def finish(self) -> None:
+        """Nothing more will come of it, whatever comes in."""
+        self._phase = AWAY
+        super().finish()
+
     def _close(self, close: Close) -> None:
         """Close the client, behind all that waits for it."""
         self.put(close)

@@ -88,7 +88,7 @@ class WebSocketExchange(SocketClient):
 
     def start(self, now: float) -> None:
         """Begin: ask the application whether it accepts."""
-        if self._is_in_flight or self._phase != OPENING or self.done:
+        if self._is_in_flight or self._phase != OPENING:
             return
         if self._queue.end is not None:
             self.finish()
@@ -135,7 +135,7 @@ class WebSocketExchange(SocketClient):
     @property
     def _is_deaf(self) -> bool:
         """Whether what the client says is for nobody any more."""
-        return self._phase >= CLOSING or self._queue.end is not None or self._control.is_detached or self.done
+        return self._phase >= CLOSING or self._queue.end is not None or self._control.is_detached
 
     def _part(self, end: WebSocketEvent, now: float) -> None:
         if self.done or self._queue.end is not None:
@@ -153,7 +153,7 @@ class WebSocketExchange(SocketClient):
 
     def wake(self, now: float) -> None:
         """Send what is due, and ask the application when it wants to be asked."""
-        if self._phase != OPEN or self.done:
+        if self._phase != OPEN:
             return
         self._send_due(now)
         tick_at = self._tick_at

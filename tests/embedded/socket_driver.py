@@ -89,10 +89,10 @@ class Driver:
         assert len(self.asked) - self.answered <= 1, "two requests in flight"
         ends = [index for index, effect in enumerate(self.effects) if isinstance(effect, ENDS)]
         assert ends in ([], [len(self.effects) - 1]), "something behind the end"
-        if self.exchange.done:
-            assert self.exchange not in self.engine.exchanges
+        if self.exchange.done or ends:
             assert self.exchange.deadline is None
-            assert self.engine.hub.subscribers() == {"ws": {}, "stream": {}, "response": {}}
+            assert self.exchange not in self.engine.hub._subscriptions
+        assert self.exchange.done == (self.exchange not in self.engine.exchanges)
 
     @property
     def is_asked(self) -> bool:

@@ -202,6 +202,7 @@ def test_a_detached_client_still_gets_what_is_published_and_asks_nothing():
     assert driver.said == ["last", "news"]
     assert len(driver.asked) == 1
     assert driver.exchange.wants_more
+    assert driver.exchange._queue.size == 0
 
 
 @pytest.mark.parametrize("end", [Driver.close, Driver.lose])

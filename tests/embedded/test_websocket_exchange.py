@@ -374,6 +374,14 @@ def test_a_refresh_while_a_request_is_in_flight_is_one_more_request_behind_it():
     assert not driver.is_asked
 
 
+def test_a_refresh_is_of_no_use_once_the_application_closed():
+    driver = Driver().accept(subscribe("room"))
+    driver.send("hi")
+    driver.publish(item(action="refresh"))
+    driver.respond(answer(close(1000)))
+    assert not driver.is_asked
+
+
 # Partial acceptance
 
 

@@ -115,6 +115,16 @@ def test_a_meta_that_grows_without_end_is_a_failure(caplog):
     ]
 
 
+def test_nothing_is_said_to_come_again_once_it_was_forgotten():
+    driver = Driver().accept()
+    driver.send("one")
+    driver.respond(answer(headers=[(b"content-bytes-accepted", b"0")]))
+    driver.send("two")
+    driver.respond(AppFailure("it raised ValueError"))
+    driver.lose()
+    assert (driver.events, driver.header("content-bytes-replayed")) == ([WebSocketEvent("DISCONNECT")], b"0")
+
+
 # Clients that send too much
 
 
@@ -239,6 +249,21 @@ def test_what_waits_for_a_client_that_is_lost_is_forgotten():
 
 
 # Drivers
+
+
+def test_an_item_that_is_late_does_nothing():
+    driver = Driver().accept(subscribe("room"))
+    for content in ("in time", "late"):
+        driver.exchange.receive_item(item(content), "room", driver.now)
+        driver.shut_down()
+    assert driver.effects == [Text("in time"), Close(1001, "going away")]
+
+
+def test_a_server_that_ends_takes_back_what_it_did_not_ask_yet():
+    driver = Driver().accept()
+    driver.exchange.receive_text("hi", driver.now)
+    driver.exchange.shut_down(driver.now)
+    assert driver.exchange.take_asks() == []
 
 
 def test_an_answer_that_nobody_asked_for_does_nothing():
