@@ -97,23 +97,25 @@ class capture_publishes:
         proxy.captures[:] = [other for other in proxy.captures if other is not captured]
 
     def __call__(self, test: _F) -> _F:
-        if not inspect.isfunction(test):
-            raise TypeError(f"capture_publishes() decorates test functions, not {test!r}.")
+        parameters = list(inspect.signature(test).parameters.values()) if inspect.isfunction(test) else []
+        if not parameters:
+            raise TypeError("capture_publishes() decorates test functions that take the list as their last argument.")
+        # By name: pytest gives the other arguments by name, too.
+        name = parameters[-1].name
 
         @functools.wraps(test)
         def call(*args: Any, **kwargs: Any) -> Any:
             with self as captured:
-                return test(*args, captured, **kwargs)
+                return test(*args, **kwargs, **{name: captured})
 
         @functools.wraps(test)
         async def acall(*args: Any, **kwargs: Any) -> Any:
             with self as captured:
-                return await test(*args, captured, **kwargs)
+                return await test(*args, **kwargs, **{name: captured})
 
         wrapper: Any = acall if inspect.iscoroutinefunction(test) else call
-        # For pytest, which would look for a fixture of the last argument's name.
-        signature = inspect.signature(test)
-        wrapper.__signature__ = signature.replace(parameters=list(signature.parameters.values())[:-1])
+        # For pytest, which would look for a fixture of that name.
+        wrapper.__signature__ = inspect.signature(test).replace(parameters=parameters[:-1])
         return wrapper  # type: ignore[no-any-return]
 
 
