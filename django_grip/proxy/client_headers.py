@@ -61,14 +61,15 @@ def clean_headers(headers: Headers) -> Headers:
 def clean_handshake_headers(headers: Headers) -> Headers:
     """`clean_headers` for a WebSocket's handshake; equal headers of several clients are one object."""
     cleaned = clean_headers(headers)
-    return [_share(header) for header in cleaned if header[0].translate(_FOLDED) not in _NOT_FROM_HANDSHAKES]
+    return [_share(name, value) for name, value in cleaned if name.translate(_FOLDED) not in _NOT_FROM_HANDSHAKES]
 
 
-def _share(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+def _share(name: bytes, value: bytes) -> tuple[bytes, bytes]:
+    header = (name, value)
     known = _shared.get(header)
     if known is not None:
         return known
-    if header[0] not in _OF_ONE_CLIENT and len(header[0]) + len(header[1]) <= _MAX_SHARED_SIZE:
+    if name not in _OF_ONE_CLIENT and len(name) + len(value) <= _MAX_SHARED_SIZE:
         if len(_shared) >= _MAX_SHARED:
             _shared.clear()
         _shared[header] = header

@@ -31,8 +31,8 @@ MAX_REFUSAL_BODY = 100_000
 """Bytes of a refusal that reach the client, as with Pushpin."""
 
 _DEFAULT_PREFIX = b"m:"
-_NOT_FOR_THE_CLIENT = frozenset({b"content-type", b"content-length", b"keep-alive-interval", b"content-bytes-accepted"})
 _SET_META = b"set-meta-"
+_FOR_THE_PROXY = (_SET_META, b"sec-websocket-", b"keep-alive-interval", b"content-bytes-accepted", b"content-length")
 _count = re.compile(rb"[0-9]{1,9}")
 _meta_name = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")
 _breaks_a_header = re.compile(rb"[\r\n\0]")
@@ -114,26 +114,22 @@ def read_subprotocol(headers: Headers, client_headers: Headers) -> str | None:
 
 def read_handshake_headers(headers: Headers) -> Headers:
     """What of the headers of an accepted opening the client sees: cookies, and whatever else is for it."""
-    return [
-        (name, value)
-        for name, value in clean_response_headers(headers)
-        if name not in _NOT_FOR_THE_CLIENT and not name.startswith((_SET_META, b"sec-websocket-"))
-    ]
+    return [header for header in _for_the_client(headers) if header[0] != b"content-type"]
 
 
 def relay_refusal(response: AppResponse) -> Deny:
     """The application's own refusal of a handshake, cut where Pushpin cuts it."""
-    headers = [
-        (name, value)
-        for name, value in clean_response_headers(response.headers)
-        if name != b"content-length" and not name.startswith((_SET_META, b"sec-websocket-"))
-    ]
-    return Deny(response.status, headers, response.body[:MAX_REFUSAL_BODY])
+    return Deny(response.status, _for_the_client(response.headers), response.body[:MAX_REFUSAL_BODY])
 
 
 def build_refusal(status: int, text: str) -> Deny:
     """A refusal of our own, with one sentence."""
     return Deny(status, [(b"content-type", b"text/plain; charset=utf-8")], f"{text}\n".encode())
+
+
+def _for_the_client(headers: Headers) -> Headers:
+    # The length is the driver's to say: a body may be cut.
+    return [header for header in clean_response_headers(headers) if not header[0].startswith(_FOR_THE_PROXY)]
 
 
 def _read_accepted(value: bytes) -> int:

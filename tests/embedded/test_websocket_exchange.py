@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import struct
+import tracemalloc
 
 import pytest
 
 from django_grip.protocol.keys import load_key
 from django_grip.protocol.websocket_events import WebSocketEvent
+from django_grip.proxy import client_headers
+from django_grip.proxy.client_headers import clean_handshake_headers
 from django_grip.proxy.effects import Accept, Close, Deny, Text
 from django_grip.proxy.engine import Engine
 from django_grip.proxy.messages import AppFailure, AppResponse, ClientRequest
@@ -115,6 +118,31 @@ def test_clients_that_send_the_same_headers_share_them():
     assert one[b"cookie"] is not two[b"cookie"]
 
 
+def test_an_idle_connection_takes_less_than_4_kb():
+    engine = Engine()
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for number in range(200):
+            cookie = (b"cookie", b"sessionid=%032d" % number)
+            driver = Driver(engine=engine, headers=[(bytes(bytearray(n)), v) for n, v in [*CLIENT_HEADERS, cookie]])
+            driver.accept(subscribe(f"user:{number}"), headers=[GRIP, (b"set-meta-state", b"%064d" % number)])
+            driver.exchange.notify = engine.grip_headers  # so that the driver is not counted
+        del driver
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(engine.exchanges) == 200
+    assert (after - before) / 200 < 4096
+
+
+def test_what_clients_have_in_common_is_remembered_up_to_a_bound():
+    for number in range(3000):
+        clean_handshake_headers([(b"x-%d" % number, b"1"), (b"x-long", b"%01000d" % number)])
+    assert len(client_headers._shared) <= 1024
+    assert max(len(name) + len(value) for name, value in client_headers._shared) <= 256
+
+
 # The opening's answer
 
 
@@ -177,6 +205,7 @@ def test_a_refusal_reaches_the_client_as_it_is(status):
         (b"grip-hold", b"stream"),
         (b"connection", b"close"),
         (b"set-meta-a", b"1"),
+        (b"keep-alive-interval", b"30"),
     ]
     driver.respond(AppResponse(status, headers, b"No."))
     assert_denied(driver, status)
