@@ -215,6 +215,8 @@ class HttpExchange(Exchange):
         self.is_asking = False
         self.request = None
         self._hold = None
+        # Of what has not been asked yet the answer is of no use any longer.
+        self.asks = []
         if self._gone is not None:
             self.asks.append(build_link_request(self.engine, self._gone, purpose="gone"))
 

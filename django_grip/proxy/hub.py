@@ -25,6 +25,9 @@ logger = logging.getLogger("django_grip")
 MAX_HELD_BACK = 100
 """Items of one channel that may wait for the one before them, as with Pushpin."""
 
+MAX_IDS = 500_000
+"""Ids that are remembered; with more, the oldest are forgotten before their time."""
+
 
 class _Channel:
     """What is known of one channel.
@@ -56,6 +59,8 @@ class Hub:
         self._ids_by_age: deque[tuple[float, tuple[str, str]]] = deque()
         # By channel and prev-id, the longest held back first.
         self._held_back: OrderedDict[tuple[str, str], tuple[float, PublishedItem]] = OrderedDict()
+        self._to_publish: deque[PublishedItem] = deque()
+        self._is_publishing = False
         self._sweep_at: float | None = None
         self._now = 0.0
         self._mark = 0
@@ -112,14 +117,8 @@ class Hub:
         """
         self._now = now
         self._forget_ids(now)
-        for item in items:
-            if item.id is not None and not self._is_new(item.channel, item.id, now):
-                continue
-            state = self._channel(item.channel)
-            if item.no_seq:
-                self._deliver(state, item, now)
-            elif not self._must_wait(state, item, now):
-                self._deliver_in_turn(state, item, now)
+        self._to_publish.extend(items)
+        self._publish_in_turn(now)
 
     def wake(self, now: float) -> None:
         """Send what was held back for long enough, and forget what need not be remembered any longer."""
@@ -135,6 +134,26 @@ class Hub:
             self._deliver_in_turn(self._channel(item.channel), item, now)
         if self._sweep_at is not None and now >= self._sweep_at:
             self._sweep(now)
+
+    def _publish_in_turn(self, now: float) -> None:
+        """Publish what waits. What is published in the midst of it, by one who got an item, comes behind."""
+        if self._is_publishing:
+            return
+        self._is_publishing = True
+        try:
+            while self._to_publish:
+                self._publish_item(self._to_publish.popleft(), now)
+        finally:
+            self._is_publishing = False
+
+    def _publish_item(self, item: PublishedItem, now: float) -> None:
+        if item.id is not None and not self._is_new(item.channel, item.id, now):
+            return
+        state = self._channel(item.channel)
+        if item.no_seq:
+            self._deliver(state, item, now)
+        elif not self._must_wait(state, item, now):
+            self._deliver_in_turn(state, item, now)
 
     @property
     def deadline(self) -> float | None:
@@ -239,5 +258,5 @@ class Hub:
         self._sweep_at = now + self._remember_ids if is_anything_left else None
 
     def _forget_ids(self, now: float) -> None:
-        while self._ids_by_age and self._ids_by_age[0][0] <= now:
+        while self._ids_by_age and (self._ids_by_age[0][0] <= now or len(self._ids_by_age) > MAX_IDS):
             self._ids.discard(self._ids_by_age.popleft()[1])

@@ -71,7 +71,12 @@ class StreamHold:
         """Send the beginning, and hold or fetch what follows."""
         response = instruction.response
         self._exchange.put(Begin(response.status, response.headers))
-        self._follow(instruction.instruct, response.body, base, now)
+        if response.body:
+            beginning = Chunk(response.body)
+            # It may be as long as all that may wait, so it does not count: what comes behind it does.
+            beginning.size = 0
+            self._exchange.put(beginning)
+        self._follow(instruction.instruct, base, now, has_sent=bool(response.body))
         self._set_deadline()
 
     def receive_response(self, response: AppResponse | AppFailure, now: float) -> None:
@@ -91,7 +96,10 @@ class StreamHold:
             )
             self.end(now)
             return
-        self._follow(instruction.instruct, instruction.response.body, link.place, now)
+        body = instruction.response.body
+        if body:
+            self._exchange.put(Chunk(body))
+        self._follow(instruction.instruct, link.place, now, has_sent=bool(body))
         self._set_deadline()
 
     def _read(self, response: AppResponse | AppFailure) -> Instruction:
@@ -104,10 +112,8 @@ class StreamHold:
             raise ProtocolError("it was answered with a hold of a response, but this is a stream")
         return instruction
 
-    def _follow(self, instruct: Instruct, body: bytes, base: Place, now: float) -> None:
-        """Send what an answer brings, and do what it says."""
-        if body:
-            self._exchange.put(Chunk(body))
+    def _follow(self, instruct: Instruct, base: Place, now: float, *, has_sent: bool) -> None:
+        """Do what an answer says. has_sent: whether it brought something for the client."""
         try:
             self._link = self._resolve(instruct, base)
         except ProtocolError as error:
@@ -115,11 +121,11 @@ class StreamHold:
             self.end(now)
             return
         if instruct.hold:
-            self._hold(instruct, now, has_sent=bool(body))
+            self._hold(instruct, now, has_sent=has_sent)
         elif self._link is None:
             self.end(now)
         else:
-            self._turn_page(self._link, now, is_empty=not body)
+            self._turn_page(self._link, now, is_empty=not has_sent)
 
     def _resolve(self, instruct: Instruct, base: Place) -> NextLink | None:
         if not instruct.next_link:

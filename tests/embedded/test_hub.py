@@ -103,6 +103,20 @@ def test_subscribers_may_leave_and_come_while_an_item_goes_out(engine: Engine) -
     assert engine.hub.subscribers()["stream"] == {"c": 1}
 
 
+def test_what_is_published_by_one_who_got_an_item_comes_to_all_behind_it(engine: Engine) -> None:
+    class Answering(Subscriber):
+        __slots__ = ()
+
+        def receive_item(self, item: PublishedItem, channel: str, now: float) -> None:
+            super().receive_item(item, channel, now)
+            if item.id == "1":
+                engine.publish([chained("2", "1"), chained("4", "3")], now)
+
+    subscribers = [Subscriber(engine, "c"), Answering(engine, "c"), Subscriber(engine, "c")]
+    publish(engine, chained("1"), chained("3", "2"))
+    assert [subscriber.received for subscriber in subscribers] == [["1", "2", "3", "4"]] * 3
+
+
 def test_subscribers_are_counted_by_kind_and_channel(engine: Engine) -> None:
     Subscriber(engine, "c", "d", kind="ws")
     Subscriber(engine, "c", kind="ws")
@@ -309,6 +323,16 @@ def test_nothing_is_kept_of_channels_and_ids_that_nobody_needs(engine: Engine) -
     while engine.deadline is not None:
         engine.wake(engine.deadline)
     assert (hub._channels, hub._subscriptions) == ({}, {})
+
+
+def test_ids_over_the_limit_are_forgotten_the_oldest_first(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("django_grip.proxy.hub.MAX_IDS", 2)
+    subscriber = Subscriber(engine, "c")
+    for id in "1231":
+        publish(engine, stream_item("c", id=id, no_seq=True))
+    for id in "31":
+        publish(engine, stream_item("c", id=id, no_seq=True))
+    assert subscriber.received == ["1", "2", "3", "1"]
 
 
 def test_a_channel_where_something_is_held_back_is_kept(engine: Engine) -> None:

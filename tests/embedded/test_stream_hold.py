@@ -487,6 +487,18 @@ def test_a_client_that_does_not_read_is_dropped_and_the_others_are_not(
     assert caplog.messages == ["The stream at /feed/ is dropped: too slow."]
 
 
+def test_a_long_beginning_is_no_fault_of_the_clients() -> None:
+    engine = make_engine(max_outbox=100)
+    client = Client(engine)
+    client.reads = False
+    client.answer(stream("c"), b"x" * 500)
+    publish(engine, stream_item("c", b"y" * 100))
+    client.reads = True
+    client.pump()
+    assert client.data == b"x" * 500 + b"y" * 100
+    assert client.exchange.outbox_size == 0
+
+
 def test_keep_alives_for_a_client_that_does_not_read_have_an_end(engine: Engine) -> None:
     engine = make_engine(max_outbox_items=10)
     client = Client(engine)
@@ -571,6 +583,14 @@ def test_a_client_that_goes_while_the_application_answers_is_forgotten(engine: E
     client.exchange.receive_response(answer(stream("c", gone_link="/gone")), 1.0)
     client.pump()
     assert (client.effects, client.gone, engine.exchanges, engine.hub._subscriptions) == ([], [], set(), {})
+
+
+def test_what_was_not_asked_yet_is_not_asked_of_a_client_that_has_gone(engine: Engine, client: Client) -> None:
+    client.answer(stream("c", next_link="/n", gone_link="/gone"))
+    client.exchange.notify = lambda: None
+    publish(engine, stream_item("c", action="hint"))
+    client.leave()
+    assert (client.asks, [ask.path for ask in client.gone]) == ([], [b"/gone"])
 
 
 def test_a_message_of_a_stream_has_one_effect() -> None:
