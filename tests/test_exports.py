@@ -48,7 +48,7 @@ def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
         _ = django_grip.nonsense
 
 
-@pytest.mark.parametrize("name", ["views", "rest", "protocol", "publishing", "exceptions"])
+@pytest.mark.parametrize("name", ["views", "rest", "protocol", "publishing", "exceptions", "testing"])
 def test_what_a_module_lists_in_all_it_has(name: str) -> None:
     if name == "rest":
         require("rest")

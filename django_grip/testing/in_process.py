@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from ..conf import believe_key
+from ..conf import believe_key, grip_settings
 from ..protocol.keys import load_key
 from ..protocol.signatures import VerifyKey
 from ..proxy.engine import Engine
@@ -49,10 +49,11 @@ class InProcessProxy:
         self._stack: ExitStack | None = None
         self._has_end = False
         self.captures: list[Captured] = []
-        self._begin_anew()
+        self._begin_anew(ProxyOptions())
 
-    def _begin_anew(self) -> None:
-        self.engine = Engine(ProxyOptions(key=self._key, issuer=_ISSUER), wall_clock=lambda: time.time())
+    def _begin_anew(self, options: ProxyOptions) -> None:
+        # Looked up at each call: a test may have put a clock of its own in its place.
+        self.engine = Engine(options, wall_clock=lambda: time.time())
         # Seconds, as a monotonic clock gives them.
         self.now = 1000.0
         self.connections: list[Connection] = []
@@ -70,6 +71,8 @@ class InProcessProxy:
         """Take over for the running test, unless that is so already."""
         with self.lock:
             if self._stack is None:
+                channels = grip_settings().max_channels
+                self._begin_anew(ProxyOptions(key=self._key, issuer=_ISSUER, max_channels=channels))
                 with ExitStack() as stack:
                     stack.enter_context(believe_key(VerifyKey(self._key, _ISSUER)))
                     publisher = KitPublisher(self)
@@ -85,7 +88,7 @@ class InProcessProxy:
             for connection in self.connections:
                 connection.drop()
             self.captures.clear()
-            self._begin_anew()
+            self._begin_anew(ProxyOptions())
             if stack is not None:
                 stack.close()
 

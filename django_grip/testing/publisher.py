@@ -21,6 +21,7 @@ class _Door:
 
     url = "django_grip.testing"
     max_bytes = 1_000_000
+    is_instant = True
 
     def __init__(self, proxy: InProcessProxy) -> None:
         self._proxy = proxy

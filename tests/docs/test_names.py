@@ -34,6 +34,7 @@ def first_cells(text: str) -> list[str]:
     [
         ("django_grip", django_grip.__all__),
         ("django_grip.views", import_module("django_grip.views").__all__),
+        ("django_grip.testing", import_module("django_grip.testing").__all__),
         ("Errors", exceptions.__all__),
     ],
 )

@@ -145,7 +145,6 @@ def test_a_response_without_end_that_is_not_held_is_not_read(route, grip_client)
     route("endless/", lambda request: StreamingHttpResponse(endless()))
     stream = grip_client.stream("/endless/")
     assert next(iter(stream.response)) == b"more"
-    stream.response.close()
 
 
 def test_cookies_of_an_answer_are_kept(route, grip_client):

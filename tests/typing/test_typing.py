@@ -28,8 +28,8 @@ django_settings_module = "tests.settings"
 
 @pytest.mark.parametrize(
     ("name", "strict"),
-    [("annotated", True), ("plain", False), ("mistakes", True)],
-    ids=["annotated", "plain", "mistakes"],
+    [("annotated", True), ("testing", True), ("plain", False), ("mistakes", True)],
+    ids=["annotated", "testing", "plain", "mistakes"],
 )
 def test_mypy_has_nothing_to_say(name: str, strict: bool, tmp_path: Path) -> None:
     config = tmp_path / "mypy.ini"
