@@ -197,9 +197,8 @@ class HttpExchange(Exchange):
 
     def end_stream(self, now: float) -> None:
         """End the stream as it should."""
-        if not self.done:
-            self.put(End())
-            self.finish()
+        self.put(End())
+        self.finish()
 
     def abort(self, reason: str, now: float) -> None:
         """Drop the client, and what waits for it."""

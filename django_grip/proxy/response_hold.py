@@ -71,7 +71,7 @@ class ResponseHold:
         elif message.action == "hint":
             # The ids stay: the client has not got what the hint is about.
             self.ask_again(now)
-        elif message.action == "send":
+        else:
             self._send(message, now)
         self._set_deadline()
 

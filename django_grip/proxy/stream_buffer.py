@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 
 from .options import ProxyOptions
 from .published import PublishedItem
@@ -17,11 +16,9 @@ class StreamBuffer:
 
     __slots__ = ("_items", "_size")
 
-    def __init__(self, items: Iterable[PublishedItem] = ()) -> None:
+    def __init__(self) -> None:
         self._items: deque[PublishedItem] = deque()
         self._size = 0
-        for item in items:
-            self.add(item)
 
     def add(self, item: PublishedItem) -> None:
         self._items.append(item)

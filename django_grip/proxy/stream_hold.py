@@ -25,7 +25,7 @@ __all__ = ["StreamHold"]
 logger = logging.getLogger("django_grip")
 
 SECOND_LOOK = 1.0
-"""Seconds after which the next link is asked once more, if its answer left out what had been published before it."""
+"""Seconds after which the next link is asked once more, if its answer may not hold all that was published before."""
 
 EMPTY_PAGE_PAUSE = 1.0
 """Seconds before the page after two empty ones: a link to itself must not keep the application busy."""
@@ -139,10 +139,12 @@ class StreamHold:
         has_missed = self._subscribe(subscriptions)
         if self._link is not None:
             self._link.restart(now)
-        if has_missed:
-            self._ask()
-        elif self._buffer is not None:
+        if self._buffer is not None:
             self._send_buffer(self._buffer, subscriptions, now)
+            if has_missed:
+                self._look_again_soon(now)
+        elif has_missed:
+            self._ask()
 
     def _set_keep_alive(self, instruct: Instruct, now: float, *, has_sent: bool) -> None:
         old = self._keep_alive
@@ -231,16 +233,19 @@ class StreamHold:
 
     def _send_buffer(self, buffer: StreamBuffer, subscriptions: Subscriptions, now: float) -> None:
         """Go on with what waited, if the client has not got it by the answer to the next link."""
-        if buffer.leave_out_known(subscriptions) and self._link is not None:
-            # Not at once and not for ever: what is left out now will not be asked about again.
-            self._link.at = now + SECOND_LOOK
+        is_doubtful = buffer.leave_out_known(subscriptions)
         waiting, self._buffer = buffer.take_all(), None
-        while waiting and not self._exchange.done:
+        while waiting and not (self._exchange.done or self._is_asking):
             self._send(waiting.popleft(), subscriptions, now)
-            if self._is_asking:
-                # It is asked again, and that heeds the hints that came before.
-                self._refill(waiting)
-                return
+        # If it is asked again, that heeds the hints that came before.
+        self._refill(waiting)
+        if is_doubtful:
+            self._look_again_soon(now)
+
+    def _look_again_soon(self, now: float) -> None:
+        """Ask once more, but not at once: the ids that the application says may never meet those that it publishes."""
+        if self._link is not None and self._link.at is not None:
+            self._link.at = min(self._link.at, now + SECOND_LOOK)
 
     def _refill(self, items: Iterable[PublishedItem]) -> None:
         for item in items:

@@ -59,6 +59,7 @@ def test_after_an_unsubscription_nothing_comes(engine: Engine) -> None:
     engine.hub.unsubscribe(subscriber, "c")
     engine.hub.unsubscribe(subscriber, "c")
     engine.hub.unsubscribe(subscriber, "never")
+    assert engine.hub.channels_of(subscriber) == {"d"}
     publish(engine, stream_item("c", b"one"), stream_item("d", b"two"))
     assert subscriber.received == ["two"]
     engine.hub.unsubscribe(subscriber, "d")

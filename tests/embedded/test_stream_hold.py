@@ -87,6 +87,15 @@ def test_a_hint_is_nothing_to_a_stream_without_a_next_link(engine: Engine, clien
     assert (client.data, client.asks) == (b"one", [])
 
 
+def test_a_close_that_is_filtered_out_ends_nothing(engine: Engine, client: Client) -> None:
+    client.answer(stream(Channel("c", filters=["skip-self"]), next_link="/n", meta={"user": "ada"}))
+    close = stream_item("c", action="close", meta={"sender": "ada"})
+    publish(engine, close, stream_item("c", action="hint"), close)
+    assert not client.exchange.done
+    client.answer(stream("c"), b"more")
+    assert (client.data, client.exchange.done) == (b"more", False)
+
+
 @pytest.mark.parametrize(
     ("filters", "item_meta", "arrives"),
     [
@@ -243,17 +252,19 @@ def test_what_was_missed_before_the_hold_is_asked_for_at_once(engine: Engine, cl
     assert (client.data, client.asks) == (b"opensixseven", [])
 
 
-def test_what_was_missed_on_a_channel_that_is_new_is_asked_for_at_once(engine: Engine, client: Client) -> None:
+def test_what_was_missed_on_a_channel_that_is_new_is_asked_for_soon(engine: Engine, client: Client) -> None:
     client.answer(chain("5"))
     publish(engine, stream_item("d", id="2"))
     client.wake(50.0)
     publish(engine, chained(b"", "6", "5", action="hint"), now=50.0)
     both = stream(Channel("c", "6"), Channel("d", "1"), next_link="/n")
     client.answer(both, now=50.0)
+    assert (client.asks, client.exchange.deadline) == ([], 51.0)
+    client.wake(51.0)
     assert client.last == {"c": "6", "d": "1"}
     # The application was asked, so what it says now is believed: ids that never meet must not make a circle.
-    client.answer(both, now=50.0)
-    assert client.asks == []
+    client.answer(both, now=51.0)
+    assert (client.asks, client.exchange.deadline) == ([], 171.0)
 
 
 def test_a_gap_asks_the_next_link(engine: Engine, client: Client) -> None:
@@ -527,6 +538,8 @@ def test_when_the_client_has_gone_its_gone_link_is_asked(engine: Engine) -> None
     assert [name for name, _ in ask.headers] == [b"host", b"grip-feature"]
     assert (client.exchange.done, engine.exchanges, engine.hub._subscriptions) == (True, set(), {})
     client.leave()
+    client.exchange.pass_through()
+    client.pump()
     assert len(client.gone) == 1
 
 
