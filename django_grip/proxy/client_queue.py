@@ -44,11 +44,6 @@ class ClientQueue:
         """Whether there is something that the application was not offered yet."""
         return len(self._messages) > self._replayed or (self.end is not None and not self.end_offered)
 
-    @property
-    def has_messages(self) -> bool:
-        """Whether messages wait, also such as were offered before."""
-        return bool(self._messages)
-
     def offer(self, *, opening: bool = False) -> bytes:
         """The body of a request: all that waits, and the end if there is one."""
         events = [_OPEN, *self._messages] if opening else self._messages

@@ -233,6 +233,15 @@ def test_one_long_answer_is_not_too_much_but_a_second_is():
     assert driver.exchange.next_effect() == Close(1013, "too slow")
 
 
+def test_a_close_of_the_application_is_not_taken_back_because_the_client_is_slow():
+    driver = Driver(options=ProxyOptions(max_outbox=100), reads=False).accept(text("m:waits"))
+    driver.send("hi")
+    driver.respond(answer(text("m:" + "x" * 100), WebSocketEvent("CLOSE", b"\x0f\xa0")))
+    driver.reads = True
+    driver.take()
+    assert driver.effects[1:] == [Text("waits"), Text("x" * 100), Close(4000)]
+
+
 def test_keep_alives_for_a_client_that_does_not_read_are_bounded():
     driver = Driver(options=ProxyOptions(max_outbox_items=10), reads=False)
     driver.accept(control('{"type": "keep-alive", "content": "ping", "timeout": 10}'))
@@ -271,6 +280,17 @@ def test_an_answer_that_nobody_asked_for_does_nothing():
     driver.exchange.receive_response(answer(text("m:hi")), driver.now)
     driver.take()
     assert driver.effects == []
+
+
+@pytest.mark.parametrize("act", [lambda driver: driver.exchange.wake(driver.now + 100), Driver.shut_down])
+def test_nothing_comes_of_what_is_done(act):
+    driver = Driver().accept(headers=[GRIP, (b"keep-alive-interval", b"20")])
+    driver.lose()
+    driver.respond()
+    act(driver)
+    driver.exchange.shut_down(driver.now)
+    driver.take()
+    assert (driver.effects, driver.is_asked) == ([], False)
 
 
 def test_a_second_start_and_an_early_waking_do_nothing():
