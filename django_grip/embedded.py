@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import Context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .conf import derive_secrets, embedded_keys, grip_settings, project_home
 from .exceptions import ProtocolError, PublishError
@@ -29,7 +29,6 @@ from .publishing.outcome import Rejected, TransportError, Turned, Unreached
 from .registry import Server, find_servers, forget_server, note_server
 
 if TYPE_CHECKING:
-    from .handler import GripHandler
     from .proxy.asgi import EmbeddedProxy
     from .proxy.engine import Engine
     from .proxy.published import PublishedItem
@@ -53,7 +52,16 @@ class _State:
 # ---- the proxy
 
 
-def make_proxy(application: GripHandler) -> EmbeddedProxy:
+class HearingApplication(Protocol):
+    """An ASGI application that calls these when the server begins and ends, as `GripHandler` does."""
+
+    on_startup: list[Callable[[], object]]
+    on_shutdown: list[Callable[[], object]]
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None: ...
+
+
+def make_proxy(application: HearingApplication) -> EmbeddedProxy:
     """Put the embedded proxy in front of the project, as its settings want it."""
     from .proxy.asgi import EmbeddedProxy
     from .proxy.options import ProxyOptions

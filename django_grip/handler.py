@@ -13,7 +13,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from typing import IO, Any, cast
 
-from asgiref.sync import async_to_sync, iscoroutinefunction
+from asgiref.sync import iscoroutinefunction
 from django.core import signals
 from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest, get_script_prefix
@@ -195,10 +195,8 @@ def _run_in_thread(view: Callable[..., Any], thread: RequestThread) -> Callable[
 
 
 def _run_on_loop(view: Callable[..., Any], thread: RequestThread) -> Callable[..., Any]:
-    on_loop = async_to_sync(view)
-
     def run(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        return thread.wait_for(on_loop, request, *args, **kwargs)
+        return thread.wait_for(view, request, *args, **kwargs)
 
     return run
 

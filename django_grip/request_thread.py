@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, Token, copy_context
+from functools import partial
 from typing import Any, TypeVar
 
 from asgiref import sync as asgiref_sync
-from asgiref.sync import AsyncToSync, SyncToAsync, ThreadSensitiveContext, sync_to_async
+from asgiref.sync import AsyncToSync, SyncToAsync, ThreadSensitiveContext, async_to_sync, sync_to_async
 
 from .publishing.lifecycle import on_fork
 from .thread_pool import Lease, ThreadPool
@@ -99,20 +100,31 @@ class RequestThread(ThreadSensitiveContext):
         result: _T = call.result()
         return result
 
-    def wait_for(self, function: Callable[..., _T], *args: Any, **kwargs: Any) -> _T:
-        """Call, in the thread, a sync function that waits for something async."""
-        if self._lease is None:
-            return function(*args, **kwargs)
-        with self._lease.resting():
-            return function(*args, **kwargs)
+    def wait_for(self, function: Callable[..., Coroutine[Any, Any, _T]], *args: Any, **kwargs: Any) -> _T:
+        """In the thread: run an async function on the server's loop, and wait for it.
+
+        What it calls of sync code runs in this thread. The difference to `async_to_sync`: nothing of the waiting is
+        left in its contextvars, so that tasks it starts may outlive it.
+        """
+        if self._lease is None or not _IS_FAST or _has_sync_parent():
+            return async_to_sync(function)(*args, **kwargs)
+        run = _Run(partial(function, *args, **kwargs))
+        here: Any = SyncToAsync.threadlocal
+        here.main_event_loop.call_soon_threadsafe(run.start, self._lease, here.task_context)
+        self._lease.wait(lambda: run.is_over)
+        result: _T = run.result()
+        return result
 
 
 def _is_decided_above() -> bool:
     """Whether sync code above us waits and runs what is sync, as in a test, or there is a context that is not ours."""
-    if getattr(AsyncToSync.executors, "current", None) is not None:
-        return True
     outer = _context.get(None)
-    return outer is not None and not isinstance(outer, RequestThread)
+    return _has_sync_parent() or (outer is not None and not isinstance(outer, RequestThread))
+
+
+def _has_sync_parent() -> bool:
+    """Whether a thread above us waits in `async_to_sync` for what we do."""
+    return getattr(AsyncToSync.executors, "current", None) is not None
 
 
 def current_request_thread() -> RequestThread | None:
@@ -140,12 +152,12 @@ class _Call:
         self._claim = [True]
         self._ended = False
 
-    def run(self) -> None:
+    def run(self) -> Callable[[], object] | None:
         """In the thread."""
         try:
             self._claim.pop()
         except IndexError:
-            return
+            return None
         # By these `async_to_sync` finds its way back to the server's loop.
         here: Any = SyncToAsync.threadlocal
         here.main_event_loop, here.main_event_loop_pid, here.task_context = self._loop, os.getpid(), self._tasks
@@ -153,10 +165,12 @@ class _Call:
             self._result = self.context.run(self._enter)
         except BaseException as error:  # noqa: BLE001 - it is the caller's
             self._error = error
-        try:
+        return self._report
+
+    def _report(self) -> None:
+        # A loop that was closed in the meantime has nobody left to be told.
+        with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._wake)
-        except RuntimeError:
-            return  # the loop was closed in the meantime
 
     def _enter(self) -> Any:
         _restore_context(self.context)
@@ -189,5 +203,46 @@ class _Call:
                 raise self._error
             finally:
                 # The traceback would hold us, and we it.
+                self._error = None
+        return self._result
+
+
+class _Run:
+    """One async function that a thread waits for."""
+
+    __slots__ = ("_context", "_error", "_function", "_result", "is_over")
+
+    def __init__(self, function: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        self._function = function
+        self._context = copy_context()
+        self._error: BaseException | None = None
+        self._result: Any = None
+        self.is_over = False
+
+    def start(self, lease: Lease, tasks: list[asyncio.Task[Any]]) -> None:
+        """On the loop. tasks: those that are cancelled when the request is."""
+        loop = asyncio.get_running_loop()
+        tasks.append(self._context.run(loop.create_task, self._run(lease, tasks)))
+
+    async def _run(self, lease: Lease, tasks: list[asyncio.Task[Any]]) -> None:
+        try:
+            _restore_context(self._context)
+            self._result = await self._function()
+        except BaseException as error:  # noqa: BLE001 - it is the caller's
+            self._error = error
+        self._context = copy_context()
+        tasks.clear()
+        lease.put(self._end)
+
+    def _end(self) -> None:
+        self.is_over = True
+
+    def result(self) -> Any:
+        """In the thread. Raises: what the function raised."""
+        _restore_context(self._context)
+        if self._error is not None:
+            try:
+                raise self._error
+            finally:
                 self._error = None
         return self._result

@@ -6,12 +6,12 @@ there already, for as long as the request lasts: database connections, transacti
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
@@ -19,7 +19,9 @@ __all__ = ["Lease", "ThreadPool"]
 
 logger = logging.getLogger("django_grip")
 
-Work = Callable[[], object]
+Report = Callable[[], object]
+# What it returns is called when the thread's books are closed: whoever hears of the end finds them in order.
+Work = Callable[[], Report | None]
 
 
 class _Thread(threading.Thread):
@@ -80,8 +82,8 @@ class ThreadPool:
     def working(self) -> int:
         return self._working
 
-    def lease(self, begin: Work | None = None) -> Lease:
-        """A lease that takes a thread when it is first needed. begin: run in it before anything else."""
+    def lease(self, begin: Callable[[], object] | None = None) -> Lease:
+        """A lease that takes a thread when it is first needed. begin: called in it before anything else."""
         return Lease(self, begin)
 
     # ---- called with the lock
@@ -151,7 +153,7 @@ class ThreadPool:
 class Lease(Executor):
     """The use of one thread of a pool, from the first call until `close`. An `Executor`, as asgiref wants one."""
 
-    def __init__(self, pool: ThreadPool, begin: Work | None) -> None:
+    def __init__(self, pool: ThreadPool, begin: Callable[[], object] | None) -> None:
         self._pool = pool
         self._begin = begin
         self._thread: _Thread | None = None
@@ -164,14 +166,14 @@ class Lease(Executor):
         """Call a function in the thread. Raises: RuntimeError, when the lease is closed."""
         future: Future[Any] = Future()
 
-        def work() -> None:
-            if future.set_running_or_notify_cancel():
-                try:
-                    result = function(*args, **kwargs)
-                except BaseException as error:  # noqa: BLE001 - it is the caller's
-                    future.set_exception(error)
-                else:
-                    future.set_result(result)
+        def work() -> Report | None:
+            if not future.set_running_or_notify_cancel():
+                return None
+            try:
+                result = function(*args, **kwargs)
+            except BaseException as error:  # noqa: BLE001 - it is the caller's
+                return partial(future.set_exception, error)
+            return partial(future.set_result, result)
 
         self.put(work)
         return future
@@ -189,7 +191,7 @@ class Lease(Executor):
                 self._thread.inbox.put((self, work))
                 return
             if self._begin is not None:
-                self._backlog.append(self._begin)
+                self._backlog.append(partial(_begin, self._begin))
                 self._begin = None
                 self._unfinished += 1
             self._backlog.append(work)
@@ -203,8 +205,9 @@ class Lease(Executor):
 
     def _perform(self, work: Work) -> None:
         """Do some work, in the thread."""
+        report = None
         try:
-            work()
+            report = work()
         except BaseException:  # the thread is needed for other requests
             logger.exception("A request's thread was left with an exception.")
         finally:
@@ -216,16 +219,24 @@ class Lease(Executor):
                     if self._closed:
                         pool._give_back(self)
                     pool._serve()
+        if report is not None:
+            report()
 
-    @contextlib.contextmanager
-    def resting(self) -> Iterator[None]:
-        """While the block lasts, in the thread, it waits for something else: it does not count as being at work."""
-        pool = self._pool
+    def wait(self, is_over: Callable[[], bool]) -> None:
+        """In the thread: do what else it is told, until that makes something be over.
+
+        Meanwhile it does not count as being at work.
+        """
+        pool, thread = self._pool, self._thread
+        if thread is None:
+            raise RuntimeError("Only the lease's own thread can wait.")
         with pool._lock:
             pool._working -= 1
             pool._serve()
         try:
-            yield
+            while not is_over() and (order := thread.inbox.get()) is not None:
+                lease, work = order
+                lease._perform(work)
         finally:
             with pool._lock:
                 pool._working += 1
@@ -243,3 +254,7 @@ class Lease(Executor):
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """As `close`; it does not wait."""
         self.close()
+
+
+def _begin(begin: Callable[[], object]) -> None:
+    begin()

@@ -12,8 +12,17 @@ import pytest
 from django.db import transaction
 from django.test import override_settings
 
-from django_grip import Channel, Event, HttpStreamFormat, Item, PublishError, WebSocketMessageFormat, apublish, publish
-from django_grip import embedded
+from django_grip import (
+    Channel,
+    Event,
+    HttpStreamFormat,
+    Item,
+    PublishError,
+    WebSocketMessageFormat,
+    apublish,
+    embedded,
+    publish,
+)
 from django_grip import publisher as publishing
 from django_grip.exceptions import ChannelNameError, ItemError, NoProxy, NotCommitted, PublisherClosed
 from django_grip.publishing import Parcel
