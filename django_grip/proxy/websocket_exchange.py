@@ -251,9 +251,13 @@ class WebSocketExchange(SocketClient):
         self._is_refresh_due = True
 
     def _set_meta(self, changes: list[tuple[bytes, bytes]]) -> None:
-        meta = {**(self._meta or {}), **dict(changes)}
-        meta = {name: value for name, value in meta.items() if value}
-        size = sum(len(name) + len(value) for name, value in meta.items())
+        meta = {} if self._meta is None else self._meta.copy()
+        for name, value in changes:
+            if value:
+                meta[name] = value
+            else:
+                meta.pop(name, None)
+        size = sum(map(len, meta)) + sum(map(len, meta.values()))
         if size > MAX_META_TOTAL:
             raise ProtocolError(f"the connection's meta would have {size:,} bytes; {MAX_META_TOTAL:,} are taken")
         self._meta = meta or None
