@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import wraps
+from inspect import isawaitable
 from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.test import AsyncClient, Client, override_settings
+from django.test import override_settings
 from django.urls import path
 
-from django_grip.publisher import publish_to
-from django_grip.publishing import Parcel
+from django_grip.testing import AsyncGripClient, GripClient
+from django_grip.testing.connection import Connection
+from django_grip.testing.in_process import proxy
 from django_grip.views import LongPollView
 from django_grip.views.base import GripView
 
@@ -80,69 +81,47 @@ def routes(request: pytest.FixtureRequest) -> Iterator[Routes]:
         yield routes
 
 
-class Recorder:
-    """A transport that keeps what it gets."""
+class InSync:
+    """A client of the async stack, or a connection of one, for tests that are not async: they then run on both stacks."""
 
-    url = "recorder"
-    max_bytes = 1_000_000
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
 
-    def __init__(self) -> None:
-        self.items: list[dict[str, Any]] = []
+    def __getattr__(self, name: str) -> Any:
+        if proxy._asks:
+            # As a sync connection does by itself, whatever of it is looked at.
+            asyncio.run(proxy.asettle())
+        value = getattr(self._inner, name)
+        return _call_in_sync(value) if callable(value) else value
 
-    def send(self, parcels: Sequence[Parcel], *, deadline: float) -> None:
-        self.items += [json.loads(parcel.body) for parcel in parcels]
+    def __enter__(self) -> InSync:
+        self.__getattr__("__aenter__")()
+        return self
 
-    def close(self) -> None:
-        pass
-
-    @property
-    def channels(self) -> list[str]:
-        return [item["channel"] for item in self.items]
-
-    def of(self, transport: str) -> list[dict[str, Any]]:
-        """What was published for one transport: ``ws-message``, ``http-stream`` or ``http-response``."""
-        return [item["formats"][transport] for item in self.items]
-
-    @property
-    def messages(self) -> list[Any]:
-        return [message.get("content", message) for message in self.of("ws-message")]
+    def __exit__(self, *error: Any) -> None:
+        self.__getattr__("__aexit__")(*error)
 
 
-@pytest.fixture
-def published() -> Iterator[Recorder]:
-    """What was published, in order; nothing leaves."""
-    recorder = Recorder()
-    with publish_to(recorder):
-        yield recorder
+def _call_in_sync(method: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        result = method(*args, **kwargs)
+        if isawaitable(result):
+            result = asyncio.run(_wait_for(result))
+        return InSync(result) if isinstance(result, Connection) else result
+
+    return call
 
 
-class AsyncInSync:
-    """Django's AsyncClient, called from a test that is not async: the same test then runs on both stacks."""
-
-    def __init__(self, **options: Any) -> None:
-        self.client = AsyncClient(**options)
-        self.cookies = self.client.cookies
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        method = getattr(self.client, name)
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            result = method(*args, **kwargs)
-            return asyncio.run(_wait_for(result)) if asyncio.iscoroutine(result) else result
-
-        return call
-
-
-async def _wait_for(coroutine: Any) -> Any:
-    response = await coroutine
-    if getattr(response, "streaming", False):
+async def _wait_for(awaitable: Awaitable[Any]) -> Any:
+    result = await awaitable
+    if getattr(result, "streaming", False):
         # The test looks at the response outside of this event loop.
-        response.streaming_content = [part async for part in response]
-    return response
+        result.streaming_content = [part async for part in result]
+    return result
 
 
 def make_client(stack: str, **options: Any) -> Any:
-    return Client(**options) if stack == "wsgi" else AsyncInSync(**options)
+    return GripClient(**options) if stack == "wsgi" else InSync(AsyncGripClient(**options))
 
 
 @pytest.fixture(params=["wsgi", "asgi"])

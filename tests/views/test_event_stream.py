@@ -254,4 +254,4 @@ def test_a_post_is_a_message_here_too(routes, http, published):
 
     routes.add("x/", View)
     assert http.post("/x/", "two\nlines", content_type="text/plain").status_code == 204
-    assert published.of("http-stream") == [{"content": 'data: {"text":"two\\nlines"}\n\n'}]
+    assert published[0].stream == 'data: {"text":"two\\nlines"}\n\n'

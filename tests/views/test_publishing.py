@@ -11,7 +11,6 @@ from django_grip import Event
 from django_grip.exceptions import ChannelNameError, UsageError
 from django_grip.views import EventStreamView, LongPollView, StreamView, WebSocketView
 
-from ..fake_proxy import events_of, proxied, sent, text
 from .users import accounts, make_session, make_user
 
 __all__ = ["accounts"]
@@ -32,17 +31,17 @@ class Two(WebSocketView):
 # -- from a hook -------------------------------------------------------------------------------------------------------
 
 
-def test_a_message_goes_to_the_views_channel_in_its_encoding(routes, connect, published):
+def test_a_message_goes_to_the_views_channel_in_its_encoding(routes, http, published):
     routes.add("ws/<room>/", Room)
-    ws = connect("/ws/a%2Cb/")
-    ws.open()
-    ws.send(text('{"a":1}'), text('"two"'))
+    with http.websocket("/ws/a%2Cb/") as one, http.websocket("/ws/a%2Cb/") as two:
+        one.send('{"a": 1}', '"two"')
+        assert one.receive_all() == two.receive_all() == ['{"a":1}', '"two"']
+        assert one.channels == {"room:a%2Cb"}
     assert published.channels == ["room:a%2Cb"] * 2
-    assert published.of("ws-message") == [{"content": '{"a":1}'}, {"content": '"two"'}]
-    assert set(published.items[0]["formats"]) == {"ws-message"}
+    assert [entry.actions for entry in published] == [{"websocket": "send"}] * 2
 
 
-def test_bytes_go_as_bytes(routes, connect, published):
+def test_bytes_go_as_bytes(routes, http, published):
     class View(WebSocketView):
         channels = ["all"]
         encoding = "bytes"
@@ -51,26 +50,25 @@ def test_bytes_go_as_bytes(routes, connect, published):
             self.publish(b"\xff")
 
     routes.add("ws/", View)
-    connect("/ws/").open()
-    assert published.of("ws-message") == [{"content-bin": "/w=="}]
+    with http.websocket("/ws/"), http.websocket("/ws/"):
+        pass
+    assert [entry.websocket for entry in published] == [b"\xff"] * 2
 
 
-def test_an_event_goes_to_every_transport(routes, connect, published):
+def test_an_event_goes_to_every_transport(routes, http, published):
     class View(Room):
         def on_open(self):
             self.publish(Event({"a": 1}))
 
     routes.add("ws/<room>/", View)
-    connect("/ws/lobby/").open()
-    assert published.items[0]["formats"] == {
-        "ws-message": {"content": '{"a":1}'},
-        "http-stream": {"content": 'data: {"a":1}\n\n'},
-        "http-response": {"action": "hint"},
-    }
+    http.websocket("/ws/lobby/")
+    (entry,) = published
+    assert (entry.websocket, entry.stream, entry.response) == ('{"a":1}', 'data: {"a":1}\n\n', None)
+    assert entry.actions == {"websocket": "send", "stream": "send", "response": "hint"}
 
 
 @pytest.mark.parametrize(("channel", "name"), [("all", "all"), ("room:{room}", "room:lobby"), ("other", "other")])
-def test_with_several_channels_one_is_named(routes, connect, published, channel, name):
+def test_with_several_channels_one_is_named(routes, http, published, channel, name):
     class View(Two):
         def on_open(self):
             with pytest.raises(UsageError, match=r"View has 2 channels: say channel= when publishing\."):
@@ -78,32 +76,32 @@ def test_with_several_channels_one_is_named(routes, connect, published, channel,
             self.publish("x", channel=channel)
 
     routes.add("ws/<room>/", View)
-    assert connect("/ws/lobby/").open().status_code == 200
+    assert http.websocket("/ws/lobby/").accepted
     assert published.channels == [name]
 
 
-def test_without_a_channel_there_is_none_to_publish_to(routes, connect, published):
+def test_without_a_channel_there_is_none_to_publish_to(routes, http, published):
     class View(WebSocketView):
         def on_open(self):
             with pytest.raises(UsageError, match=r"View has no channel to publish to: set channels = \[.*\], or say"):
                 self.publish("x")
 
     routes.add("ws/", View)
-    assert connect("/ws/").open().status_code == 200
+    assert http.websocket("/ws/").accepted
 
 
 @pytest.mark.parametrize("channel", ["", "a,b", " a"])
-def test_a_name_that_no_header_can_carry_is_refused(routes, connect, published, channel):
+def test_a_name_that_no_header_can_carry_is_refused(routes, http, published, channel):
     class View(WebSocketView):
         def on_open(self):
             with pytest.raises(ChannelNameError):
                 self.publish("x", channel=channel)
 
     routes.add("ws/", View)
-    assert connect("/ws/").open().status_code == 200
+    assert http.websocket("/ws/").accepted
 
 
-def test_computed_channels_are_asked_for_once_a_request(routes, connect, published):
+def test_computed_channels_are_asked_for_once_a_request(routes, http, published):
     class View(WebSocketView):
         def get_channels(self):
             asked.append(self.request)
@@ -114,15 +112,17 @@ def test_computed_channels_are_asked_for_once_a_request(routes, connect, publish
 
     asked = []
     routes.add("ws/", View)
-    ws = connect("/ws/")
-    ws.open(text("a"), text("b"))
-    assert len(asked) == 1
-    ws.send(text("c"), text("d"))
-    assert len(asked) == 2
+    with http.websocket("/ws/") as ws:
+        assert len(asked) == 1
+        ws.send("a")
+        assert len(asked) == 2
+        ws.send("b", "c", "d")  # two requests, the second with two messages
+        assert len(asked) == 4
+        assert ws.receive_all() == ["a", "b", "c", "d"]
     assert published.channels == ["computed"] * 4
 
 
-def test_channels_computed_by_an_async_method(routes, connect, published):
+def test_channels_computed_by_an_async_method(routes, http, published):
     class View(WebSocketView):
         async def get_channels(self):
             return ["computed"]
@@ -138,40 +138,40 @@ def test_channels_computed_by_an_async_method(routes, connect, published):
             async_to_sync(self.apublish)("asked for")
 
     routes.add("ws/", View)
-    ws = connect("/ws/")
-    assert ws.open().status_code == 200
-    assert events_of(ws.send(text("x"))) == []
-    assert published.messages == ["known from the opening", "asked for"]
+    with http.websocket("/ws/") as ws:
+        ws.send("x")
+        assert ws.receive_all() == ["asked for"]
+    assert [entry.websocket for entry in published] == ["known from the opening", "asked for"]
     assert published.channels == ["computed"] * 2
 
 
-def test_a_client_can_be_left_out_of_what_it_says(routes, connect, published):
+def test_a_client_can_be_left_out_of_what_it_says(routes, http, published):
     class View(Room):
         def on_message(self, message):
             self.publish(message, exclude_self=True, meta={"a": "b"})
             self.send(self.connection)
 
     routes.add("ws/<room>/", View)
-    ws = connect("/ws/lobby/")
-    ws.open()
-    (connection,) = sent(events_of(ws.send(text("1"))))
-    assert published.items[0]["meta"] == {"sender": connection.decode().strip('"'), "a": "b"}
+    with http.websocket("/ws/lobby/") as one, http.websocket("/ws/lobby/") as two:
+        one.send_json(1)
+        assert (one.receive_json(), two.receive_json()) == (one.connection, 1)
+        one.receive_nothing()
+        assert published[0].meta == {"sender": one.connection, "a": "b"}
 
 
-def test_options_are_those_of_publish(routes, connect, published):
+def test_options_are_those_of_publish(routes, http, published):
     class View(Room):
         def on_message(self, message):
             self.publish(message, id="5", prev_id="4", blocking=True, meta={"a": "b"})
 
     routes.add("ws/<room>/", View)
-    ws = connect("/ws/lobby/")
-    ws.open()
-    ws.send(text("1"))
-    (item,) = published.items
-    assert (item["id"], item["prev-id"], item["meta"]) == ("5", "4", {"a": "b"})
+    with http.websocket("/ws/lobby/") as ws:
+        ws.send_json(1)
+    (entry,) = published
+    assert (entry.id, entry.prev_id, entry.meta) == ("5", "4", {"a": "b"})
 
 
-def test_an_async_hook_awaits_the_proxies(connect, published, routes):
+def test_an_async_hook_awaits_the_proxies(routes, http):
     class View(WebSocketView):
         channels = ["room:{room}"]
 
@@ -180,10 +180,9 @@ def test_an_async_hook_awaits_the_proxies(connect, published, routes):
             self.send(f"{publication.done()}")
 
     routes.add("ws/<room>/", View)
-    ws = connect("/ws/lobby/")
-    ws.open()
-    assert sent(events_of(ws.send(text("x")))) == [b"True"]
-    assert published.messages == ["x"]
+    with http.websocket("/ws/lobby/") as ws:
+        ws.send("x")
+        assert ws.receive_all() == ["x", "True"]
 
 
 # -- from anywhere -----------------------------------------------------------------------------------------------------
@@ -213,39 +212,40 @@ class Ticker(EventStreamView):
 
 
 @pytest.mark.parametrize(
-    ("view", "message", "kwargs", "channel", "formats"),
+    ("view", "message", "kwargs", "channel", "contents"),
     [
-        (Room, {"a": 1}, {"room": "lobby"}, "room:lobby", {"ws-message": {"content": '{"a":1}'}}),
-        (Room, {"a": 1}, {"room": 5, "other": "ignored"}, "room:5", {"ws-message": {"content": '{"a":1}'}}),
-        (Room, "x", {"room": "5:admin"}, "room:5%3Aadmin", {"ws-message": {"content": '"x"'}}),
-        (Two, "x", {"channel": "all"}, "all", {"ws-message": {"content": "x"}}),
-        (Two, "x", {"channel": "room:{room}", "room": "a"}, "room:a", {"ws-message": {"content": "x"}}),
-        (Log, "line\n", {}, "log", {"http-stream": {"content": "line\n"}}),
-        (Log, b"\xff", {}, "log", {"http-stream": {"content-bin": "/w=="}}),
-        (Ticker, {"p": 1}, {"symbol": "A"}, "ticker:A", {"http-stream": {"content": 'data: {"p":1}\n\n'}}),
-        (Ticker, "a\nb", {"symbol": "A"}, "ticker:A", {"http-stream": {"content": "data: a\ndata: b\n\n"}}),
+        (Room, {"a": 1}, {"room": "lobby"}, "room:lobby", {"websocket": '{"a":1}'}),
+        (Room, {"a": 1}, {"room": 5, "other": "ignored"}, "room:5", {"websocket": '{"a":1}'}),
+        (Room, "x", {"room": "5:admin"}, "room:5%3Aadmin", {"websocket": '"x"'}),
+        (Two, "x", {"channel": "all"}, "all", {"websocket": "x"}),
+        (Two, "x", {"channel": "room:{room}", "room": "a"}, "room:a", {"websocket": "x"}),
+        (Log, "line\n", {}, "log", {"stream": "line\n"}),
+        (Log, b"\xff", {}, "log", {"stream": b"\xff"}),
+        (Ticker, {"p": 1}, {"symbol": "A"}, "ticker:A", {"stream": 'data: {"p":1}\n\n'}),
+        (Ticker, "a\nb", {"symbol": "A"}, "ticker:A", {"stream": "data: a\ndata: b\n\n"}),
         (
             Ticker,
             Event(1, event="e", id="7"),
             {"symbol": "A"},
             "ticker:A",
             {
-                "http-stream": {"content": "event: e\nid: 7\ndata: 1\n\n"},
-                "ws-message": {"content": '{"event":"e","data":1,"id":"7"}'},
-                "http-response": {"action": "hint"},
+                "stream": "event: e\nid: 7\ndata: 1\n\n",
+                "websocket": '{"event":"e","data":1,"id":"7"}',
+                "response": None,
             },
         ),
     ],
 )
-def test_broadcast_reaches_everybody_on_a_views_channel(broadcast, published, view, message, kwargs, channel, formats):
+def test_broadcast_reaches_everybody_on_a_views_channel(broadcast, published, view, message, kwargs, channel, contents):
     assert broadcast(view, message, **kwargs).done()
-    (item,) = published.items
-    assert (item["channel"], item["formats"]) == (channel, formats)
+    (entry,) = published
+    assert entry.channel == channel
+    assert {name: getattr(entry, name) for name in entry.actions} == contents
 
 
 def test_broadcast_hands_options_on(broadcast, published):
     broadcast(Room, "x", room="lobby", options={"id": "7"})
-    assert published.items[0]["id"] == "7"
+    assert published[0].id == "7"
 
 
 class Computed(WebSocketView):
@@ -269,7 +269,7 @@ def test_what_cannot_be_broadcast_is_said_at_once(broadcast, published, view, me
     with pytest.raises(error) as caught:
         broadcast(view, message, **kwargs)
     assert text in str(caught.value)
-    assert published.items == []
+    assert published == []
 
 
 @pytest.mark.parametrize("change", [lambda view, **kwargs: view.changed(**kwargs), None], ids=["changed", "achanged"])
@@ -283,11 +283,11 @@ def test_a_changed_resource_hints_that_clients_ask_again(published, change):
     change = change or (lambda view, **kwargs: asyncio.run(achanged(view, **kwargs)))
     change(Document, pk=7)
     change(Document, channel="doc:8", options={"id": "5"})
-    assert [(item["channel"], item["formats"]) for item in published.items] == [
-        ("doc:7", {"http-response": {"action": "hint"}}),
-        ("doc:8", {"http-response": {"action": "hint"}}),
+    assert [(entry.channel, entry.actions) for entry in published] == [
+        ("doc:7", {"response": "hint"}),
+        ("doc:8", {"response": "hint"}),
     ]
-    assert published.items[1]["id"] == "5"
+    assert published[1].id == "5"
 
 
 def test_a_long_poll_sends_no_messages(published):
@@ -309,14 +309,14 @@ def test_a_post_publishes_to_the_stream_and_may_leave_its_user_out(routes, http,
             self.publish(message + "\n", exclude_self=True)
 
     routes.add("log/<name>/", View)
-    http.cookies["sessionid"] = make_session(make_user("ann", pk=3))
-    opened = http.get("/log/a/", headers=proxied())
-    assert opened["Grip-Channel"].startswith("log:a; filter=skip-self")
-    assert opened["Grip-Set-Meta"] == 'user="user:3"'
-    assert http.post("/log/a/", "hello", content_type="text/plain").status_code == 204
-    (item,) = published.items
-    assert (item["channel"], item["meta"]) == ("log:a", {"sender": "user:3"})
-    assert item["formats"] == {"http-stream": {"content": "hello\n"}}
+    ann, bob = make_session(make_user("ann", pk=3)), make_session(make_user("bob", pk=4))
+    http.cookies["sessionid"] = bob
+    with http.stream("/log/a/") as bobs:
+        http.cookies["sessionid"] = ann
+        with http.stream("/log/a/") as anns:
+            assert http.post("/log/a/", "hello", content_type="text/plain").status_code == 204
+            assert (anns.read(), bobs.read()) == ("", "hello\n")
+    assert published[0].meta == {"sender": "user:3"}
 
 
 def test_an_anonymous_client_cannot_be_left_out_of_a_stream(routes, http, published):

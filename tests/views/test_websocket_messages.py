@@ -130,7 +130,7 @@ def test_a_project_can_have_its_own_json_encoder(echo, published):
             self.publish({2})
 
     assert sent(events_of(echo(View).send(text("1")))) == [b'{"set":[1,3]}']
-    assert published.messages == ['{"set":[2]}']
+    assert published[0].websocket == '{"set":[2]}'
 
 
 def test_a_lazy_string_is_text(echo, published):
@@ -142,7 +142,7 @@ def test_a_lazy_string_is_text(echo, published):
             self.publish(gettext_lazy("yes"))
 
     assert sent(events_of(echo(View).send(text("x")))) == [b"yes"]
-    assert published.messages == ["yes"]
+    assert published[0].websocket == "yes"
 
 
 def test_an_event_is_sent_as_it_is_published(echo):
