@@ -38,6 +38,7 @@ from .protocol.signatures import SignatureVerifier, VerifyKey
 __all__ = [
     "GripSettings",
     "SettingProblem",
+    "asgi_application_path",
     "believe_key",
     "derive_keys",
     "derive_secrets",
@@ -294,6 +295,12 @@ def unknown_entries() -> list[tuple[str, str]]:
 
 def installed_middleware() -> list[str]:
     return list(settings.MIDDLEWARE)
+
+
+def asgi_application_path() -> str | None:
+    """Where the project has its ASGI application, if it says so."""
+    path: str | None = getattr(settings, "ASGI_APPLICATION", None)
+    return path
 
 
 @cache
