@@ -49,7 +49,7 @@ def engine(request: pytest.FixtureRequest) -> Stack:
 
 @pytest.fixture
 def interface(stack: Stack) -> str:
-    """``"wsgi"`` or ``"asgi"``."""
+    """What the application runs on (`Stack.interface`)."""
     return stack.interface
 
 

@@ -36,7 +36,9 @@ class EmbeddedSite(Site):
         settings: Mapping[str, Any] | None = None,
         env: Mapping[str, str] | None = None,
     ) -> None:
-        self.app = self.proxy = AppServer("embedded", project=project, env=env)
+        self.app = self.proxy = AppServer(
+            "embedded", project=project, env={"GRIP_E2E_MIDDLEWARE": stack.interface, **(env or {})}
+        )
         # By its key a project's other processes find its servers, and this is not the only site.
         secret_key = f"rig-only-{uuid.uuid4().hex}{uuid.uuid4().hex}"
         # No proxy, also where the project itself names one.

@@ -66,8 +66,9 @@ def test_on_close_is_told_the_client_s_code_and_reason(
         assert ask(ws, "count") == 1
         ws.close(code, reason)
     assert closes(backstage) == [told]
-    # The echo has the code alone.
-    assert (ws.close_code, ws.close_reason) == (code, "")
+    assert ws.close_code == code
+    # Pushpin's echo has the code alone, uvicorn's is the client's own close again.
+    assert ws.close_reason in ("", reason)
 
 
 def test_a_client_that_vanishes_closes_with_1006(site: Site, puppet: str, channel: str, backstage: Backstage) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -9,7 +10,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 # Seconds. Generous: it is only ever spent when something is broken, and a loaded machine is slow.
-PATIENCE = 60.0
+PATIENCE = float(os.environ.get("GRIP_TEST_PATIENCE", "60"))
 
 
 def wait_until(condition: Callable[[], T], what: str, *, timeout: float = PATIENCE, interval: float = 0.02) -> T:

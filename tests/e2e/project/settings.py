@@ -7,6 +7,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from .on_the_loop import put_on_the_loop
+
 DIRECTORY = Path(os.environ.get("GRIP_E2E_DIRECTORY", tempfile.gettempdir()))
 
 SECRET_KEY = "rig-only-secret-key-of-sufficient-length-0123456789"
@@ -42,3 +44,5 @@ LOGGING = {
 }
 
 globals().update(json.loads(os.environ.get("GRIP_E2E_SETTINGS", "{}")))
+if os.environ.get("GRIP_E2E_MIDDLEWARE") == "async":
+    MIDDLEWARE = put_on_the_loop(MIDDLEWARE)
