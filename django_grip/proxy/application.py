@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from .messages import AppFailure, AppRequest, AppResponse, Headers
 from .responses import Message, Receive, Scope, Send
 
-__all__ = ["ASGIApplication", "AppRun", "BadResponse", "Collector", "build_scope", "read_start"]
+__all__ = ["ASGIApplication", "AppRun", "BadResponse", "Collector", "build_scope", "list_headers", "read_start"]
 
 logger = logging.getLogger("django_grip")
 
@@ -25,39 +25,45 @@ class BadResponse(Exception):
 
 def build_scope(client_scope: Scope, request: AppRequest) -> dict[str, Any]:
     """The scope of a request of the proxy's own, on the grounds of its client's."""
-    scope = dict(client_scope)
-    # What a server offers beside the standard is offered for the client's connection, not for this request.
-    for name in ("extensions", "subprotocols"):
-        scope.pop(name, None)
-    scope.update(
-        type="http",
-        http_version=client_scope.get("http_version", "1.1"),
-        method=request.method,
-        scheme="https" if client_scope.get("scheme") in ("https", "wss") else "http",
-        path=unquote(request.path.decode("latin-1")),
-        raw_path=request.path,
-        query_string=request.query,
-        headers=request.headers,
-    )
+    path = request.path
+    scope: dict[str, Any] = {
+        "http_version": "1.1",
+        **client_scope,
+        "type": "http",
+        "method": request.method,
+        "scheme": "https" if client_scope.get("scheme") in ("https", "wss") else "http",
+        "path": client_scope["path"] if path == client_scope.get("raw_path") else unquote(path.decode("latin-1")),
+        "raw_path": path,
+        "query_string": request.query,
+        "headers": request.headers,
+        # What a server offers beside the standard is for the client's connection, not for this request.
+        "extensions": {},
+    }
+    scope.pop("subprotocols", None)
     return scope
 
 
+def list_headers(message: Message) -> Headers:
+    """The headers of an ``http.response.start``, unread; if they can be read but once, they are put back as a list."""
+    headers = message.get("headers")
+    if not isinstance(headers, (list, tuple)):
+        headers = message["headers"] = list(headers or ())
+    return headers  # type: ignore[return-value]
+
+
 def read_start(message: Message) -> tuple[int, Headers]:
-    """Status and headers of an ``http.response.start``. Raises: BadResponse."""
-    status, headers = message.get("status"), message.get("headers") or ()
-    if isinstance(status, bool) or not isinstance(status, int) or not 100 <= status <= 999:
+    """Status and headers of an ``http.response.start``, names in lower case. Raises: BadResponse."""
+    status = message.get("status")
+    if type(status) is not int or not 100 <= status <= 999:
         raise BadResponse("it sent a status that is none")
     try:
-        pairs = [(bytes(name).lower(), bytes(value)) for name, value in headers if _is_bytes(name) and _is_bytes(value)]
-        if len(pairs) != len(headers):
-            raise TypeError
-    except (TypeError, ValueError):
+        headers = [(name.lower(), value) for name, value in message.get("headers") or ()]
+        for name, value in headers:
+            if type(name) is not bytes or type(value) is not bytes:
+                raise TypeError
+    except (AttributeError, TypeError, ValueError):
         raise BadResponse("it sent headers that are no pairs of bytes") from None
-    return status, pairs
-
-
-def _is_bytes(value: object) -> bool:
-    return isinstance(value, (bytes, bytearray, memoryview))
+    return status, headers
 
 
 class Collector:
@@ -82,7 +88,7 @@ class Collector:
         if kind != "http.response.body" or self._status is None or self.complete:
             raise BadResponse(f"it sent {ascii(kind)[:60]} where that has no place")
         part = message.get("body", b"")
-        if not _is_bytes(part):
+        if not isinstance(part, (bytes, bytearray, memoryview)):
             raise BadResponse("it sent a body that is no bytes")
         self._size += len(part)
         if self._size > self._limit:
@@ -96,13 +102,13 @@ class Collector:
 
 
 class AppRun:
-    """One request to the application, in a task of its own; its answer is delivered once, whatever happens.
+    """One request to the application, to be run in a task of its own; its answer is delivered once, whatever happens.
 
     deliver: takes the answer, as soon as it is whole. It need not wait for the application's callable to end, and
-    does not when that hangs. limit: bytes of the answer's body. timeout: seconds; None for no limit.
+    does not when that hangs. limit: bytes of the answer's body.
     """
 
-    __slots__ = ("_answered", "_application", "_body", "_collector", "_deliver", "_scope", "_timer", "request", "task")
+    __slots__ = ("_answered", "_application", "_body", "_collector", "_deliver", "_scope", "request", "task")
 
     def __init__(
         self, application: ASGIApplication, client_scope: Scope, request: AppRequest, deliver: Deliver, *, limit: int
@@ -113,19 +119,16 @@ class AppRun:
         self._collector = Collector(limit)
         self._deliver: Deliver | None = deliver
         self._answered: asyncio.Future[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
         self.request = request
         self.task: asyncio.Task[None] | None = None
 
-    def start(self, loop: asyncio.AbstractEventLoop, timeout: float | None) -> asyncio.Task[None]:
-        """Ask, in a new task."""
-        self.task = loop.create_task(self._run())
-        if timeout is not None:
-            self._timer = loop.call_later(timeout, self._give_up, timeout)
-        return self.task
+    @property
+    def is_answered(self) -> bool:
+        return self._deliver is None
 
-    def _give_up(self, timeout: float) -> None:
-        self._finish(AppFailure(f"it did not answer within {timeout:g} s", 504))
+    def give_up(self, failure: AppFailure) -> None:
+        """Wait for the application no longer."""
+        self._finish(failure)
         self.cancel()
 
     def cancel(self) -> None:
@@ -134,7 +137,8 @@ class AppRun:
         if self.task is not None:
             self.task.cancel()
 
-    async def _run(self) -> None:
+    async def run(self) -> None:
+        """Ask the application. Raises nothing."""
         try:
             await self._application(self._scope, self._receive, self._send)
         except asyncio.CancelledError:
@@ -173,10 +177,8 @@ class AppRun:
     def _finish(self, answer: AppResponse | AppFailure) -> None:
         """Deliver the first answer there is. What the application does after it is its own affair."""
         deliver, self._deliver = self._deliver, None
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        if deliver is None:
+            return
         if self._answered is not None and not self._answered.done():
             self._answered.set_result(None)
-        if deliver is not None:
-            deliver(answer)
+        deliver(answer)

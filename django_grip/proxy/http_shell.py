@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable
 
-from .application import ASGIApplication, BadResponse, Collector, read_start
+from .application import ASGIApplication, BadResponse, Collector, list_headers
 from .effects import Abort, Begin, Chunk, Effect, End, Respond
 from .http_exchange import HttpExchange, has_instruct
 from .messages import AppFailure, AppResponse, ClientRequest, first_of
@@ -107,7 +107,7 @@ class HttpShell(Pump):
 
     async def _look_at(self, message: Message) -> None:
         if self._collector is None:
-            if message["type"] != "http.response.start" or not has_instruct(read_start(message)[1]):
+            if message["type"] != "http.response.start" or not has_instruct(list_headers(message)):
                 self._has_passed = True
                 self.exchange.pass_through()
                 await self.send(message)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
+from collections.abc import Coroutine
 from typing import Any
 
 from .effects import Abort, Close, Deny, Effect, End, Respond
@@ -25,6 +27,18 @@ HURRY = 1.0
 _LAST = (Abort, Close, Deny, End, Respond)
 
 
+if sys.version_info >= (3, 12):
+
+    def _start_now(loop: asyncio.AbstractEventLoop, writing: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        # Most servers take a message without waiting; then all is written by now, and the loop has nothing to do.
+        return asyncio.Task(writing, loop=loop, eager_start=True)
+
+else:
+
+    def _start_now(loop: asyncio.AbstractEventLoop, writing: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        return loop.create_task(writing)
+
+
 class Pump:
     """One client's exchange, put on an event loop.
 
@@ -35,6 +49,7 @@ class Pump:
     __slots__ = (
         "_has_left",
         "_is_waiting",
+        "_is_writing",
         "_linger",
         "_reader",
         "_receive",
@@ -59,6 +74,7 @@ class Pump:
         self._timer: asyncio.TimerHandle | None = None
         self._linger: asyncio.TimerHandle | None = None
         self._is_waiting = False
+        self._is_writing = False
         self._has_left = False
 
     async def perform(self, effect: Effect) -> None:
@@ -71,13 +87,14 @@ class Pump:
         if exchange.asks:
             for request in exchange.take_asks():
                 self._ask(request)
-        if self._writer is None:
+        if not self._is_writing:
             if exchange.outbox:
+                self._is_writing = True
                 self._writer = self.loop.create_task(self._write())
             elif exchange.done:
                 self.leave()
-        elif exchange.outbox and self._linger is None and isinstance(exchange.outbox[-1], _LAST):
-            self._linger = self.loop.call_later(LINGER, self._give_up)
+        elif exchange.outbox and isinstance(exchange.outbox[-1], _LAST):
+            self._expect_end(LINGER)
         deadline = exchange.deadline
         # Most deadlines move later: then the timer that is set finds nothing to do, and is set anew.
         if deadline is not None and (self._timer is None or deadline < self._timer.when()):
@@ -91,7 +108,13 @@ class Pump:
 
     def receive_answer(self, answer: AppResponse | AppFailure) -> None:
         """Take the application's answer."""
-        self.exchange.receive_response(answer, self.loop.time())
+        exchange = self.exchange
+        exchange.receive_response(answer, self.loop.time())
+        if exchange.outbox and not self._is_writing:
+            self._is_writing = True
+            writer = _start_now(self.loop, self._write())
+            if not writer.done():
+                self._writer = writer
         self.pump()
 
     def _set_timer(self, deadline: float) -> None:
@@ -110,6 +133,8 @@ class Pump:
 
     async def _write(self) -> None:
         exchange = self.exchange
+        if exchange.outbox and isinstance(exchange.outbox[-1], _LAST):
+            self._expect_end(LINGER)
         try:
             while (effect := exchange.next_effect()) is not None:
                 await self.perform(effect)
@@ -120,6 +145,7 @@ class Pump:
             self.client_gone()
         finally:
             self._writer = None
+            self._is_writing = False
         self.pump()
 
     def client_gone(self) -> None:
@@ -156,15 +182,22 @@ class Pump:
     def hurry(self) -> None:
         """The server ends, and the exchange was told: see that the client is away soon."""
         self.pump()
-        if self._writer is not None:
-            if self._linger is not None:
-                self._linger.cancel()
-            self._linger = self.loop.call_later(HURRY, self._give_up)
+        self._expect_end(HURRY)
+
+    def _expect_end(self, seconds: float) -> None:
+        """Nothing more will come, and that must not take for ever to be sent."""
+        at = self.loop.time() + seconds
+        if self._linger is not None:
+            if self._linger.when() <= at:
+                return
+            self._linger.cancel()
+        self._linger = self.loop.call_at(at, self._give_up)
 
     def _give_up(self) -> None:
         self._linger = None
-        logger.info("%s is dropped: it does not take what it is sent.", self)
-        self.abort()
+        if self._is_writing:
+            logger.info("%s is dropped: it does not take what it is sent.", self)
+            self.abort()
 
     def abort(self) -> None:
         """Drop the client, and what it was not sent yet."""

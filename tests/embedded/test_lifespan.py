@@ -137,7 +137,7 @@ async def test_a_request_that_is_under_way_at_the_end_has_a_moment_and_is_then_c
     lifespan = Lifespan(proxy)
     await lifespan.get_one()
     socket = WebSocket(proxy)
-    await until(lambda: proxy._runs._tasks)
+    await until(lambda: len(proxy._runs))
     lifespan.shut_down()
     await lifespan.end()
     await socket.end()

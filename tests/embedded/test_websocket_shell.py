@@ -79,7 +79,8 @@ async def test_a_websocket_is_opened_by_the_application_with_headers_and_subprot
     (scope,) = origin_of(proxy).scopes
     assert (scope["type"], scope["method"], scope["scheme"], scope["path"]) == ("http", "POST", "https", "/room/")
     assert (scope["query_string"], scope["state"], scope["http_version"]) == (b"a=b", {"x": 1}, "1.1")
-    assert not {"subprotocols", "extensions"} & set(scope)
+    assert "subprotocols" not in scope
+    assert scope["extensions"] == {}
     assert EVENTS in scope["headers"]
     assert (b"grip-sig", b"forged") not in scope["headers"]
     assert origin_of(proxy).events() == [WebSocketEvent("OPEN")]
@@ -338,6 +339,33 @@ async def test_a_slow_client_that_reads_on_is_closed_properly() -> None:
     assert (await slow.get_one())["code"] == 1013
     await close(slow, proxy)
     assert not slow.transport.is_aborted
+
+
+@pytest.mark.parametrize("is_late", [False, True], ids=["with the rest", "later"])
+async def test_a_client_that_does_not_read_its_close_is_dropped(is_late: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pump, "LINGER", 0.02)
+    proxy = proxy_of(opening(), events())
+    socket = await open_socket(proxy)
+    socket.writable.clear()
+    close_item = PublishedItem("c", socket=SocketMessage("close"))
+    proxy.publish([socket_item()] if is_late else [socket_item(), close_item])
+    await asyncio.sleep(0)
+    if is_late:
+        proxy.publish([close_item])
+    await socket.end()
+    assert socket.transport.is_aborted
+
+
+async def test_a_client_that_takes_long_to_confirm_its_close_is_not_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pump, "LINGER", 0.01)
+    proxy = proxy_of(opening(), events())
+    socket = await open_socket(proxy)
+    (client,) = proxy._clients
+    proxy.publish([PublishedItem("c", socket=SocketMessage("close"))])
+    assert (await socket.get_one())["type"] == "websocket.close"
+    await until(lambda: client._linger is None, "the time for the close to be sent")
+    assert not socket.transport.is_aborted
+    await close(socket, proxy)
 
 
 async def test_a_client_whose_server_has_no_transport_is_left_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
