@@ -41,6 +41,7 @@ def note_server(names: tuple[str, ...], url: str | None) -> None:
     """Note this process as a server, under each of the names, or note its address. Problems are logged."""
     entry = json.dumps({"pid": os.getpid(), "started": _start_time(os.getpid()), "url": url})
     for directory in list_directories(create=True):
+        _sweep(directory)
         for name in names:
             try:
                 _write(directory / f"{name}.{os.getpid()}.json", entry)
@@ -73,6 +74,14 @@ def find_servers(names: tuple[str, ...]) -> list[Server]:
             if pid not in found or found[pid].url is None:
                 found[pid] = Server(name, pid, url)
     return list(found.values())
+
+
+def _sweep(directory: Path) -> None:
+    """Remove what servers have left that were killed, of whatever project."""
+    for path, _, pid in _list_files(directory):
+        entry = _read(path)
+        if entry is None or not _is_running(pid, entry.get("started")):
+            _remove(path)
 
 
 # ---- directories
