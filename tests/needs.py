@@ -40,6 +40,11 @@ def _extra(name: str, *modules: str) -> Need:
 
 NEEDS = {
     "pushpin": Need("apt-get install pushpin", programs=("pushpin", "zurl"), files=("/usr/lib/pushpin/internal.conf",)),
+    "chromium": Need(
+        "apt-get install chromium; pip install -r tests/requirements.txt",
+        programs=("chromium",),
+        modules=("playwright",),
+    ),
     "rest": _extra("rest", "rest_framework"),
     "dev": _extra("dev", "uvicorn", "websockets"),
     "zmq": _extra("zmq", "zmq", "tnetstring"),
