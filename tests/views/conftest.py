@@ -82,7 +82,7 @@ def routes(request: pytest.FixtureRequest) -> Iterator[Routes]:
 
 
 class InSync:
-    """A client of the async stack, or a connection of one, for tests that are not async: they then run on both stacks."""
+    """A client of the async stack, or a connection of one, for tests that are not async: they run on both stacks."""
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
