@@ -9,10 +9,7 @@ from django.utils.decorators import method_decorator
 
 from django_grip.views import EventStreamView, LongPollView, StreamView, WebSocketView
 
-from ..fake_proxy import events_of, proxied, sent, text
-from .conftest import body_of
-from .test_websocket_messages import closing
-from .users import accounts, make_session, make_user, permissions
+from .users import accounts, end_session, make_session, make_user, permissions
 
 __all__ = ["accounts"]
 
@@ -52,9 +49,14 @@ def log_in(http):
 @pytest.fixture
 def log_out(http):
     def act():
-        http.cookies.pop("sessionid", None)
+        # The cookie stays with what was opened before.
+        end_session(http.cookies["sessionid"].value)
 
     return act
+
+
+def ending(ws):
+    return ws.close_code, ws.close_reason
 
 
 def with_mixins(view, *mixins, **namespace):
@@ -70,30 +72,33 @@ guards = pytest.mark.parametrize("guard", GUARDS.values(), ids=GUARDS)
 
 
 @guards
-def test_a_websocket_is_for_users_alone(routes, connect, log_in, log_out, guard):
+def test_a_websocket_is_for_users_alone(routes, http, log_in, log_out, guard):
     view, wrap = guard(Socket)
     routes.add("ws/", view, wrap=wrap)
-    refused = connect("/ws/").open()
+    refused = http.websocket("/ws/")
     # No WebSocket client can follow the redirect to a log-in page.
-    assert (refused.status_code, refused.content) == (401, b"Log in first.\n")
+    assert (refused.status_code, refused.response.content) == (401, b"Log in first.\n")
     log_in()
-    ws = connect("/ws/")
-    assert sent(events_of(ws.open())) == [b"hello ann"]
-    assert sent(events_of(ws.send(text("hi")))) == [b"ann says hi"]
-    log_out()
-    assert closing(ws.send(text("again"))) == (4401, "log in again")
+    with http.websocket("/ws/") as ws:
+        ws.send("hi")
+        assert ws.receive_all() == ["hello ann", "ann says hi"]
+        log_out()
+        ws.send("again")
+        assert ending(ws) == (4401, "log in again")
+        ws.receive_nothing()
 
 
 @guards
-def test_a_user_who_logs_out_is_closed_at_the_next_tick(routes, connect, log_in, log_out, guard):
+def test_a_user_who_logs_out_is_closed_at_the_next_tick(routes, http, log_in, log_out, guard):
     view, wrap = guard(Socket)
     routes.add("ws/", view, wrap=wrap)
     log_in()
-    ws = connect("/ws/")
-    ws.open()
-    assert events_of(ws.send()) == []
-    log_out()
-    assert closing(ws.send()) == (4401, "log in again")
+    with http.websocket("/ws/") as ws:
+        http.advance(60)
+        assert not ws.closed
+        log_out()
+        http.advance(60)
+        assert ending(ws) == (4401, "log in again")
 
 
 @guards
@@ -101,33 +106,38 @@ def test_a_user_who_logs_out_is_closed_at_the_next_tick(routes, connect, log_in,
 def test_a_stream_and_a_long_poll_are_for_users_alone(routes, http, log_in, guard, base):
     view, wrap = guard(base)
     routes.add("x/", view, wrap=wrap)
-    refused = http.get("/x/", headers=proxied())
-    assert (refused.status_code, refused["Location"]) == (302, "/login/?next=/x/")
-    assert "Grip-Hold" not in refused
+    refused = http.stream("/x/")
+    assert (refused.status_code, refused.response["Location"]) == (302, "/login/?next=/x/")
     log_in()
-    response = http.get("/x/", headers=proxied())
-    assert body_of(response) == b"hello ann"
-    assert ("Grip-Hold" in response) is (base is Stream)
+    if base is Stream:
+        with http.stream("/x/") as stream:
+            assert stream.read() == "hello ann"
+    else:
+        first = http.longpoll("/x/").response
+        assert first.content == b"hello ann"
+        with http.longpoll("/x/", headers={"If-None-Match": first["ETag"]}) as poll:
+            assert poll.held
 
 
-def test_a_permission_is_asked_again_with_every_request(routes, connect, log_in):
+def test_a_permission_is_asked_again_with_every_request(routes, http, log_in):
     view = with_mixins(Socket, PermissionRequiredMixin, permission_required="chat.talk", raise_exception=True)
     routes.add("ws/", view)
     log_in()
-    assert connect("/ws/").open().status_code == 403
+    assert http.websocket("/ws/").status_code == 403
     permissions[1] = {"chat.talk"}
-    ws = connect("/ws/")
-    assert sent(events_of(ws.open())) == [b"hello ann"]
-    permissions[1] = set()
-    assert closing(ws.send(text("hi"))) == (4403, "not permitted")
+    with http.websocket("/ws/") as ws:
+        assert ws.receive() == "hello ann"
+        permissions[1] = set()
+        ws.send("hi")
+        assert ending(ws) == (4403, "not permitted")
 
 
-def test_a_permission_by_a_decorator(routes, connect, log_in):
+def test_a_permission_by_a_decorator(routes, http, log_in):
     routes.add("ws/", Socket, wrap=permission_required("chat.talk", raise_exception=True))
     log_in()
-    assert connect("/ws/").open().status_code == 403
+    assert http.websocket("/ws/").status_code == 403
     permissions[1] = {"chat.talk"}
-    assert connect("/ws/").open().status_code == 200
+    assert http.websocket("/ws/").accepted
 
 
 class Moderated:
@@ -146,7 +156,7 @@ class Moderated:
         return super().on_message(message)
 
 
-def test_several_mixins_work_together(routes, connect, log_in):
+def test_several_mixins_work_together(routes, http, log_in):
     view = with_mixins(
         Socket,
         LoginRequiredMixin,
@@ -158,16 +168,19 @@ def test_several_mixins_work_together(routes, connect, log_in):
         test_func=lambda self: self.request.user.username != "bob",
     )
     routes.add("ws/", view)
-    assert connect("/ws/").open().status_code == 401
+    assert http.websocket("/ws/").status_code == 401
     log_in()
-    assert connect("/ws/").open().status_code == 403
+    assert http.websocket("/ws/").status_code == 403
     log_in(may=("chat.talk",))
-    ws = connect("/ws/")
-    assert sent(events_of(ws.open())) == [b"hello ann"]
-    assert sent(events_of(ws.send(text("spam"), text("hi")))) == [b"ann says hi"]
-    assert closing(ws.send(text("spam"), text("hi"))) == (4008, "spam")
+    with http.websocket("/ws/") as ws:
+        ws.send("spam", "hi")
+        assert ws.receive_all() == ["hello ann", "ann says hi"]
+        assert ws.state == {"warnings": 1}
+        ws.send("spam", "hi")
+        assert ending(ws) == (4008, "spam")
+        ws.receive_nothing()
     log_in("bob", pk=2, may=("chat.talk",))
-    assert connect("/ws/").open().status_code == 403
+    assert http.websocket("/ws/").status_code == 403
 
 
 LOGIN_MIDDLEWARE = [
@@ -178,61 +191,58 @@ LOGIN_MIDDLEWARE = [
 ]
 
 
-def test_the_login_middleware_guards_every_view(routes, connect, http, settings, log_in, log_out):
+def test_the_login_middleware_guards_every_view(routes, http, settings, log_in, log_out):
     settings.MIDDLEWARE = LOGIN_MIDDLEWARE
     routes.add("ws/", Socket)
     routes.add("stream/", Stream)
-    assert connect("/ws/").open().status_code == 401
-    assert http.get("/stream/", headers=proxied()).status_code == 302
+    assert http.websocket("/ws/").status_code == 401
+    assert http.stream("/stream/").status_code == 302
     log_in()
-    ws = connect("/ws/")
-    assert sent(events_of(ws.open())) == [b"hello ann"]
-    assert "Grip-Hold" in http.get("/stream/", headers=proxied())
-    log_out()
-    assert closing(ws.send(text("hi"))) == (4401, "log in again")
+    with http.websocket("/ws/") as ws, http.stream("/stream/") as stream:
+        assert (ws.receive(), stream.read()) == ("hello ann", "hello ann")
+        log_out()
+        ws.send("hi")
+        assert ending(ws) == (4401, "log in again")
 
 
 @pytest.mark.parametrize("how", ["decorator", "method decorator"])
-def test_a_view_can_be_let_off_the_login_middleware(routes, connect, settings, how):
+def test_a_view_can_be_let_off_the_login_middleware(routes, http, settings, how):
     settings.MIDDLEWARE = LOGIN_MIDDLEWARE
     if how == "decorator":
         routes.add("ws/", Socket, wrap=login_not_required)
     else:
         routes.add("ws/", method_decorator(login_not_required, name="dispatch")(with_mixins(Socket)))
-    assert sent(events_of(connect("/ws/").open())) == [b"hello "]
+    with http.websocket("/ws/") as ws:
+        assert ws.receive() == "hello "
 
 
 # -- links: the proxy asks again by itself, with none of the client's cookies ------------------------------------------
 
 
-def next_link(response):
-    return response["Grip-Link"].partition("<")[2].partition(">")[0]
-
-
 @pytest.mark.parametrize("base", [Stream, EventStreamView])
-def test_a_streams_authority_is_asked_again_at_its_next_link(routes, http, log_in, log_out, base):
+def test_a_streams_authority_is_asked_again_at_its_next_link(routes, http, log_in, base):
     view = with_mixins(base, PermissionRequiredMixin, permission_required="x.y", raise_exception=True, channels=["all"])
     routes.add("x/", view)
     log_in(may=("x.y",))
-    link = next_link(http.get("/x/", headers=proxied()))
-    log_out()
-    again = http.get(link, headers=proxied())
-    assert again["Grip-Hold"] == "stream"
-    assert body_of(again) == b""
-    permissions[1] = set()
-    refused = http.get(link, headers=proxied())
-    assert "Grip-Hold" not in refused
-    assert "Grip-Link" not in refused
+    with http.stream("/x/") as stream:
+        stream.read()
+        http.advance(60)
+        assert (stream.held, stream.read()) == (True, "")
+        permissions[1] = set()
+        http.advance(60)
+        assert (stream.held, stream.ended) == (False, True)
 
 
-def test_in_a_hook_the_user_of_a_link_is_there(routes, http, log_in, log_out):
+def test_in_a_hook_the_user_of_a_link_is_there(routes, http, log_in):
     class View(Stream):
         def get_channels(self):
+            asked.append(self.request.user.get_username())
             return [f"user:{self.request.user.pk}"]
 
+    asked = []
     routes.add("x/", View)
     log_in()
-    first = http.get("/x/", headers=proxied())
-    log_out()
-    again = http.get(next_link(first), headers=proxied())
-    assert again["Grip-Channel"].startswith("user:1")
+    with http.stream("/x/") as stream:
+        http.advance(60)
+        assert stream.channels == {"user:1"}
+    assert asked == ["ann", "ann"]

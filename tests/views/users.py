@@ -46,6 +46,11 @@ def make_session(user: User) -> str:
     return str(session.session_key)
 
 
+def end_session(key: str) -> None:
+    """Log the user of a session out, on the server's side."""
+    SessionStore(key).flush()
+
+
 @pytest.fixture
 def accounts(settings: Any) -> Any:
     """Users by `make_user`, for the length of a test."""
