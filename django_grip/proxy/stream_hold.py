@@ -245,7 +245,7 @@ class StreamHold:
     def _look_again_soon(self, now: float) -> None:
         """Ask once more, but not at once: the ids that the application says may never meet those that it publishes."""
         if self._link is not None and self._link.at is not None:
-            self._link.at = min(self._link.at, now + SECOND_LOOK)
+            self._link.at = now + SECOND_LOOK
 
     def _refill(self, items: Iterable[PublishedItem]) -> None:
         for item in items:

@@ -326,6 +326,13 @@ def test_nothing_is_kept_of_channels_and_ids_that_nobody_needs(engine: Engine) -
     assert (hub._channels, hub._subscriptions) == ({}, {})
 
 
+def test_what_is_still_young_outlives_the_sweeping(engine: Engine) -> None:
+    publish(engine, stream_item("old", id="1"), now=0.0)
+    publish(engine, stream_item("young", id="2"), now=59.0)
+    engine.wake(60.0)
+    assert (engine.hub.last_id("old"), engine.hub.last_id("young")) == (None, "2")
+
+
 def test_ids_over_the_limit_are_forgotten_the_oldest_first(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("django_grip.proxy.hub.MAX_IDS", 2)
     subscriber = Subscriber(engine, "c")

@@ -315,6 +315,18 @@ def test_a_second_gap_behind_the_first_is_asked_for_too(engine: Engine, client: 
     assert (client.data, client.asks) == (b"[hint]2[8]9", [])
 
 
+def test_a_gap_right_behind_what_the_answer_brought_is_asked_for_at_once(engine: Engine, client: Client) -> None:
+    client.answer(chain("5"))
+    publish(engine, stream_item("c", action="hint"))
+    publish(engine, stream_item("c", b"6", id="6", prev_id="5"))
+    publish(engine, stream_item("c", b"9", id="9", prev_id="8"))
+    engine.wake(5.0)
+    client.answer(chain("6"), b"[6]", now=6.0)
+    assert (client.data, client.last) == (b"[6]", {"c": "6"})
+    client.answer(chain("8"), b"[7, 8]", now=7.0)
+    assert (client.data, client.asks) == (b"[6][7, 8]9", [])
+
+
 def test_hints_that_come_meanwhile_are_heeded_once(engine: Engine, client: Client) -> None:
     client.answer(stream("c", next_link="/n"))
     hint = stream_item("c", action="hint")
