@@ -7,6 +7,8 @@ WORKERS ?= auto
 
 # What the demos run in: the package and a server, and nothing of what tests need.
 DEMO_VENV ?= .venv-demo
+# Where they listen; another port is taken if this one is.
+PORT ?= 8000
 
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
@@ -48,13 +50,13 @@ bench: $(READY) ## the benchmarks, side by side with the predecessors
 	$(BIN)/python -m benchmarks
 
 demo: $(DEMO_READY) ## a shared board on one page; prints its address
-	@$(DEMO_BIN)/python examples/demo.py board
+	@$(DEMO_BIN)/python examples/demo.py board --port $(PORT)
 
 demo-pushpin: $(DEMO_READY) ## the same code behind Pushpin
-	@$(DEMO_BIN)/python examples/demo.py board --pushpin
+	@$(DEMO_BIN)/python examples/demo.py board --pushpin --port $(PORT)
 
 demo-functions: $(DEMO_READY) ## the example with function views
-	@$(DEMO_BIN)/python examples/demo.py function_views
+	@$(DEMO_BIN)/python examples/demo.py function_views --port $(PORT)
 
 clean: ## remove what these commands have made
 	rm -rf $(VENV) .venv-* .tox build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis django_grip.egg-info

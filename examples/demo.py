@@ -74,7 +74,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, interrupt)
     processes: list[subprocess.Popen[bytes]] = []
     try:
-        return run(options.example, processes, behind_pushpin=options.pushpin)
+        return run(options.example, processes, port=options.port, behind_pushpin=options.pushpin)
     except KeyboardInterrupt:
         return 0
     finally:
@@ -88,15 +88,16 @@ def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Runs an example on this machine.")
     parser.add_argument("example", choices=WELCOMES)
     parser.add_argument("--pushpin", action="store_true", help="behind Pushpin, in place of the embedded proxy")
+    parser.add_argument("--port", type=int, default=8000, help="another is taken if this one is (default: 8000)")
     return parser.parse_args()
 
 
-def run(example: str, processes: list[subprocess.Popen[bytes]], *, behind_pushpin: bool) -> int:
+def run(example: str, processes: list[subprocess.Popen[bytes]], *, port: int, behind_pushpin: bool) -> int:
     """Start what is needed, say where it is, and wait for its end; what was started is in `processes`."""
-    port = public_port = find_port(8000)
+    port = public_port = find_port(port)
     env = {}
     if behind_pushpin:
-        public_port, control_port = find_port(7999), find_port(0)
+        port, control_port = find_port(0), find_port(0)
         env = {"PUSHPIN_CONTROL_URI": f"http://127.0.0.1:{control_port}", "PUSHPIN_KEY": secrets.token_urlsafe(32)}
     if example == "board":
         migrating = manage(example, env, "migrate", "--verbosity", "0")
