@@ -9,10 +9,11 @@ from django.utils import translation
 from django.utils.translation import gettext
 from django.views.decorators.cache import cache_page
 
+from django_grip import HttpStreamFormat, publish
 from django_grip.views import EventStreamView, LongPollView, StreamView, WebSocketView
 
-from ..fake_proxy import close, events_of, proxied, sent, text
-from .conftest import body_of, instructions, make_client
+from ..fake_proxy import proxied
+from .conftest import instructions, make_client
 from .users import accounts, make_session, make_user
 
 __all__ = ["accounts"]
@@ -101,38 +102,40 @@ class Poll(LongPollView):
     ],
     ids=lambda names: names[0].rsplit(".", 1)[-1] if len(names) < 4 else "all",
 )
-def test_every_view_works_inside(routes, http, connect, around, names):
+def test_every_view_works_inside(routes, http, around, names):
     around(*names, ALLOWED_HOSTS=["*"])
     routes.add("ws/", Echo)
     routes.add("stream/", Stream)
     routes.add("events/", Events)
     routes.add("poll/", Poll)
-    gzip = {"accept_encoding": "gzip"}
+    gzip = {"Accept-Encoding": "gzip"}
 
-    ws = connect("/ws/", **gzip)
-    opened = ws.open()
-    assert events_of(opened)[0] == ("OPEN", None)
-    assert sent(events_of(opened)) == [b"x" * 1000]
-    assert sent(events_of(ws.send(text("a"), text("b" * 1000)))) == [b"a", b"b" * 1000]
-    assert events_of(ws.send()) == []
-    assert events_of(ws.send(close(1000))) == [("CLOSE", b"\x03\xe8")]
+    with http.websocket("/ws/", headers=gzip) as ws:
+        ws.send("a", "b" * 1000)
+        assert ws.receive_all() == ["x" * 1000, "a", "b" * 1000]
+        http.advance(60)
+        Echo.broadcast("more")
+        assert ws.receive_all() == ["more"]
+        ws.close(1000)
+        assert ws.close_code == 1000
 
     for _ in range(2):  # the second time out of no cache
         for path in ("/stream/", "/events/"):
-            response = http.get(path, headers=proxied(**gzip))
-            assert response.status_code == 200
-            assert response["Grip-Hold"] == "stream"
-            assert "Content-Encoding" not in response  # what is published is appended as it is
-            assert b"x" * 1000 in body_of(response)
-            assert "no-store" in response["Cache-Control"]
+            with http.stream(path, headers=gzip) as stream:
+                assert "x" * 1000 in stream.read()
+                assert "Content-Encoding" not in stream.response
+                assert "no-store" in stream.response["Cache-Control"]
+                publish("all", HttpStreamFormat("more"))
+                assert stream.read() == "more"
 
-        response = http.get("/poll/", headers=proxied())
-        assert (response.status_code, response.content) == (200, b"x" * 1000)
-        etag = response["ETag"]
-        held = http.get("/poll/", headers=proxied(if_none_match=etag))
-        assert (held.status_code, held["Grip-Status"], held["Grip-Hold"]) == (200, "304", "response")
-        assert held["ETag"].removeprefix("W/") == etag.removeprefix("W/")
-        assert held.content == b""
+        first = http.longpoll("/poll/", headers=gzip)
+        assert first.status_code == 200
+        etag = first.response["ETag"]
+        with http.longpoll("/poll/", headers={**gzip, "If-None-Match": etag}) as poll:
+            assert poll.held
+            http.advance(25)
+            assert (poll.status_code, poll.response.content) == (304, b"")
+            assert poll.response["ETag"].removeprefix("W/") == etag.removeprefix("W/")
 
 
 def test_a_new_version_is_never_hidden_by_a_cache(routes, http, around):
@@ -156,7 +159,7 @@ def test_cache_page_around_a_view_stores_no_hold(routes, http, around, view):
     assert instructions(first).keys() == instructions(second).keys()
 
 
-def test_sessions_are_read_in_every_hook_and_written_as_in_any_view(routes, connect, http, around):
+def test_sessions_are_read_in_every_hook_and_written_as_in_any_view(routes, http, around):
     around(SESSIONS, AUTH, SESSION_ENGINE="django.contrib.sessions.backends.cache")
 
     class View(WebSocketView):
@@ -167,15 +170,14 @@ def test_sessions_are_read_in_every_hook_and_written_as_in_any_view(routes, conn
             self.send(f"{self.request.session['visits']}")
 
     routes.add("ws/", View)
-    ws = connect("/ws/")
-    opened = ws.open()
-    assert opened.cookies["sessionid"].value  # the client's new session, with the 101
-    assert sent(events_of(ws.send(text("x")))) == [b"1"]
-    connect("/ws/").open()
-    assert sent(events_of(ws.send(text("x")))) == [b"2"]
+    http.websocket("/ws/")
+    assert http.cookies["sessionid"].value  # the client's new session, with the 101
+    with http.websocket("/ws/") as one, http.websocket("/ws/"):
+        one.send("x")
+        assert one.receive() == "3"
 
 
-def test_messages_of_django_wait_in_the_session_for_the_next_page(routes, connect, around, accounts, http):
+def test_messages_of_django_wait_in_the_session_for_the_next_page(routes, http, around, accounts):
     """No cookie of a WebSocket's later answers reaches the client, so messages kept in one would be lost."""
     storage = "django.contrib.messages.storage.session.SessionStorage"
     around(SESSIONS, AUTH, "django.contrib.messages.middleware.MessageMiddleware", MESSAGE_STORAGE=storage)
@@ -189,13 +191,13 @@ def test_messages_of_django_wait_in_the_session_for_the_next_page(routes, connec
             self.send(",".join(map(str, messages.get_messages(self.request))))
 
     routes.add("ws/", View)
-    ws = connect("/ws/")
-    ws.open()
-    ws.send(text("saved"), text("twice"))
-    assert sent(events_of(ws.send())) == [b"saved,twice"]
+    with http.websocket("/ws/") as ws:
+        ws.send("saved", "twice")
+        http.advance(60)
+        assert ws.receive() == "saved,twice"
 
 
-def test_the_clients_language_is_that_of_every_hook(routes, connect, around):
+def test_the_clients_language_is_that_of_every_hook(routes, http, around):
     around("django.middleware.locale.LocaleMiddleware", LANGUAGE_CODE="en", USE_I18N=True)
 
     class View(WebSocketView):
@@ -203,20 +205,21 @@ def test_the_clients_language_is_that_of_every_hook(routes, connect, around):
             self.send(f"{translation.get_language()} {gettext('Yes')}")
 
     routes.add("ws/", View)
-    ws = connect("/ws/", accept_language="de")
-    opened = ws.open()
-    assert opened["Content-Language"] == "de"
-    assert sent(events_of(ws.send(text("x")))) == [b"de Ja"]
+    with http.websocket("/ws/", headers={"Accept-Language": "de"}) as ws:
+        assert ws.response["Content-Language"] == "de"
+        ws.send("x")
+        assert ws.receive() == "de Ja"
 
 
-def test_a_redirect_to_https_refuses_an_opening(routes, connect, around):
+def test_a_redirect_to_https_refuses_an_opening(routes, http, around):
     around("django.middleware.security.SecurityMiddleware", SECURE_SSL_REDIRECT=True)
     routes.add("ws/", Echo)
-    response = connect("/ws/").open()
+    response = http.websocket("/ws/").response
     assert (response.status_code, response["Location"]) == (301, "https://testserver/ws/")
+    assert http.websocket("/ws/", secure=True).accepted
 
 
-def test_csrf_is_asked_of_a_post_and_not_of_a_websocket(routes, connect, stack, around):
+def test_csrf_is_asked_of_a_post_and_not_of_a_websocket(routes, stack, around):
     around("django.middleware.csrf.CsrfViewMiddleware")
     strict = make_client(stack, enforce_csrf_checks=True, raise_request_exception=False)
 
@@ -228,9 +231,8 @@ def test_csrf_is_asked_of_a_post_and_not_of_a_websocket(routes, connect, stack, 
 
     routes.add("ws/", Echo)
     routes.add("log/", Log)
-    ws = connect("/ws/")
-    ws.client = strict
-    assert ws.open().status_code == 200
-    assert sent(events_of(ws.send(text("x")))) == [b"x"]
+    with strict.websocket("/ws/") as ws:
+        ws.send("x")
+        assert ws.receive_all()[-1] == "x"
     assert strict.post("/log/", "hello", content_type="text/plain").status_code == 403
     assert strict.post("/log/", "hello", content_type="text/plain", headers=proxied()).status_code == 403
