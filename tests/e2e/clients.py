@@ -76,6 +76,14 @@ class HeldStream:
         taken, self._unread = self._unread, b""
         return taken
 
+    def ends_properly(self) -> bool:
+        """Tell whether the response comes to the end that HTTP gives it, and is not cut off."""
+        try:
+            self._unread += b"".join(self._chunks)
+        except httpx.RemoteProtocolError:
+            return False
+        return True
+
 
 @contextmanager
 def open_stream(client: httpx.Client, path: str, *, method: str = "GET", **options: Any) -> Iterator[HeldStream]:

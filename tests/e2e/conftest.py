@@ -14,6 +14,9 @@ from .processes import LOGS
 from .pushpin_site import PushpinSite
 from .sites import Site, SitePool
 
+# Options of sites that say something on Pushpin and its servers only.
+OF_PUSHPIN = {"pushpin", "wsgi", "asgi"}
+
 _LOG_STARTS = pytest.StashKey[dict[int, int]]()
 
 
@@ -89,11 +92,11 @@ def make_site(stack: Stack, request: pytest.FixtureRequest) -> Iterator[Callable
         site.close()
 
 
-def build_site(stack: Stack, *, pushpin: Any = None, wsgi: str = "gunicorn", **options: Any) -> Site:
-    """A site on a stack. pushpin, wsgi: for the sites behind Pushpin alone."""
-    if stack.is_embedded:
-        return EmbeddedSite(stack, **options)
-    return PushpinSite(stack, pushpin=pushpin, wsgi=wsgi, **options)
+def build_site(stack: Stack, **options: Any) -> Site:
+    """A site on a stack. What is for the sites behind Pushpin is left out elsewhere."""
+    if not stack.is_embedded:
+        return PushpinSite(stack, **options)
+    return EmbeddedSite(stack, **{name: value for name, value in options.items() if name not in OF_PUSHPIN})
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ class EmbeddedSite(Site):
         engine = {"GRIP_EMBEDDED": True, "GRIP_PROXIES": [], "SECRET_KEY": secret_key}
         self.app.configure({**engine, **(settings or {})})
         with override_settings(SECRET_KEY=secret_key):
-            self._token = control_token()
+            self.token = control_token()
         self._past: AppServer | None = None
         self._direct: httpx.Client | None = None
         super().__init__(stack)
@@ -105,5 +105,5 @@ class EmbeddedSite(Site):
 
     def _control(self, method: str, path: str, **options: Any) -> httpx.Response:
         with http_client(self.control_url) as client:
-            authority = {"Authorization": f"Bearer {self._token}"}
+            authority = {"Authorization": f"Bearer {self.token}"}
             return client.request(method, f"/{path}/", headers=authority, **options)

@@ -5,7 +5,7 @@ A test that takes `stack`, directly or by `site`, runs on every one of `STACKS`,
 - ``since_pushpin("1.41")``: needs what only that Pushpin and later ones have. The embedded proxy has it.
 - ``pushpin_only("why")``: is about the proxy as a program of its own, or about an oddity of Pushpin.
 - ``embedded_only("why")``: is about the proxy in the application's own process.
-- ``wsgi_only("why")``: is about gunicorn.
+- ``wsgi_only("why")``, ``asgi_only("why")``: is about gunicorn; about an ASGI server behind Pushpin.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ MARKERS = [
     "pushpin_only(reason): about the proxy as a program of its own, or an oddity of Pushpin",
     "embedded_only(reason): about the proxy in the application's own process",
     "wsgi_only(reason): about gunicorn",
+    "asgi_only(reason): about an ASGI server behind Pushpin",
 ]
 
 # Why a test of a restart of the application alone is for Pushpin.
@@ -77,7 +78,7 @@ STACKS = [
 def stacks_of(test: pytest.Item) -> list[Stack]:
     """The stacks that a test runs on by its markers. Pushpin 1.41 is among them only where it has been made."""
     versions = [marker.args[0] for marker in test.iter_markers("since_pushpin")]
-    excluded = {name for name in ("pushpin_only", "embedded_only", "wsgi_only") if _reason(test, name)}
+    excluded = {name for name in ("pushpin_only", "embedded_only", "wsgi_only", "asgi_only") if _reason(test, name)}
     return [
         stack
         for stack in STACKS
@@ -85,6 +86,7 @@ def stacks_of(test: pytest.Item) -> list[Stack]:
         and not ("pushpin_only" in excluded and stack.is_embedded)
         and not ("embedded_only" in excluded and not stack.is_embedded)
         and not ("wsgi_only" in excluded and stack.interface != "wsgi")
+        and not ("asgi_only" in excluded and stack.interface != "asgi")
         and all(stack.has(version) for version in versions)
     ]
 

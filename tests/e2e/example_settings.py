@@ -8,7 +8,11 @@ from pathlib import Path
 
 from settings import *  # noqa: F403 - the example's own
 
+from tests.e2e.project.on_the_loop import put_on_the_loop
+
 globals().update(json.loads(os.environ["GRIP_E2E_SETTINGS"]))
+if os.environ.get("GRIP_E2E_MIDDLEWARE") == "async":
+    MIDDLEWARE = put_on_the_loop(MIDDLEWARE)  # noqa: F405
 for _database in globals().get("DATABASES", {}).values():
     _database["NAME"] = Path(os.environ["GRIP_E2E_DIRECTORY"]) / "db.sqlite3"
 LOGGING = {

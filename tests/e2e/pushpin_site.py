@@ -23,7 +23,7 @@ class PushpinSite(Site):
     """The test project on gunicorn or uvicorn, and Pushpin before it.
 
     Args:
-        wsgi: the key of ``servers.SERVERS`` that stands for wsgi.
+        wsgi, asgi: the keys of ``servers.SERVERS`` that stand for the interface.
         project: what is served in place of the test project.
         settings: Django settings laid over the test project's.
         pushpin: options of ``Pushpin``.
@@ -35,12 +35,13 @@ class PushpinSite(Site):
         stack: Stack,
         *,
         wsgi: str = "gunicorn",
+        asgi: str = "uvicorn",
         project: Project | None = None,
         settings: Mapping[str, Any] | None = None,
         pushpin: Mapping[str, Any] | None = None,
         env: Mapping[str, str] | None = None,
     ) -> None:
-        server = {"wsgi": wsgi, "asgi": "uvicorn"}[stack.interface]
+        server = {"wsgi": wsgi, "asgi": asgi}[stack.interface]
         self.app = AppServer(server, project=project, env=env)
         self.pushpin = self.proxy = PUSHPINS[stack.engine](self.app.port, **(pushpin or {}))
         proxy = {"control_uri": self.pushpin.control_url, "key": self.pushpin.sig_key}

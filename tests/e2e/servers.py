@@ -64,6 +64,7 @@ SERVERS: dict[str, Command] = {
     "gunicorn": _gunicorn("--worker-class", "sync", "--workers", "2"),
     "gunicorn-threads": _gunicorn("--worker-class", "gthread", "--workers", "1", "--threads", "8"),
     "uvicorn": _uvicorn("--lifespan", "off", "--timeout-graceful-shutdown", "5"),
+    "uvicorn-handler": _uvicorn("--timeout-graceful-shutdown", "5", module="tests.e2e.embedded_asgi"),
     # With nothing that bounds its end: it must not need it. Pings are the server's here, and idle connections too: as
     # shipped it ends these after five seconds, and a request that comes at that moment is lost.
     "embedded": _uvicorn(
