@@ -24,7 +24,7 @@ from .protocol.signatures import build_grip_sig
 from .proxy.epcp import parse_items
 from .publishing import HttpTransport, Parcel, Transport
 from .publishing.authority import Authority
-from .publishing.lifecycle import at_exit
+from .publishing.lifecycle import at_exit, on_fork
 from .publishing.outcome import Rejected, TransportError, Turned, Unreached
 from .registry import Server, find_servers, forget_server, note_server
 
@@ -47,6 +47,16 @@ class _State:
     """The proxies that serve in this process."""
 
     serving: list[EmbeddedProxy] = []
+
+    @classmethod
+    def begin_in_child(cls) -> None:
+        # They serve in the parent, and are found like any other process's.
+        if cls.serving:
+            cls.serving = []
+            _choose_transport()
+
+
+on_fork(_State.begin_in_child)
 
 
 # ---- the proxy
@@ -75,7 +85,7 @@ def make_proxy(application: HearingApplication) -> EmbeddedProxy:
     proxy = EmbeddedProxy(
         application,
         options=ProxyOptions(key=embedded_keys()[0], max_channels=config.max_channels),
-        control_token=control_token().encode(),
+        control_token=[token.encode() for token in derive_secrets("control")],
         allow_local=config.debug,
         on_serve=note_address,
     )
@@ -106,10 +116,12 @@ def _choose_transport() -> None:
     forget_publisher()
 
 
-@at_exit
 def _end_all() -> None:
     for proxy in tuple(_State.serving):
         _end(proxy)
+
+
+at_exit(_end_all)
 
 
 def _names() -> tuple[str, ...]:

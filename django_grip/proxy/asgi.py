@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -21,7 +21,7 @@ from .messages import ClientRequest
 from .options import ProxyOptions
 from .published import PublishedItem
 from .pump import Pump
-from .responses import Receive, Scope, Send, plain_response, send_denial, send_response
+from .responses import Receive, Scope, Send, plain_response, see_closed, send_denial, send_response
 from .runs import Runs
 from .signals import SignalChain
 from .websocket_shell import WebSocketShell
@@ -48,7 +48,7 @@ class EmbeddedProxy:
         *,
         engine: Engine | None = None,
         options: ProxyOptions | None = None,
-        control_token: bytes | None = None,
+        control_token: bytes | Sequence[bytes] | None = None,
         allow_local: bool = False,
         on_serve: Callable[[str, int], None] | None = None,
     ) -> None:
@@ -120,16 +120,13 @@ class EmbeddedProxy:
             self._clients.discard(shell)
 
     async def _serve_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        endpoint = find_endpoint(scope["path"], scope.get("root_path", ""))
-        if endpoint is not None:
-            await self._control.deny(endpoint, scope, receive, send)
-            return
         request = read_request(scope)
-        refusal = request if isinstance(request, Respond) else self._refuse_websocket(request)
+        refusal = request if isinstance(request, Respond) else self._refuse_websocket(request, scope)
         if isinstance(request, Respond) or refusal is not None:
             await receive()
             if refusal is not None:
                 await send_denial(send, scope, refusal.status, refusal.headers, refusal.body)
+                await see_closed()
             return
         shell = WebSocketShell(self.engine.open_websocket(request), self._runs, scope, receive, send)
         self._clients.add(shell)
@@ -138,7 +135,9 @@ class EmbeddedProxy:
         finally:
             self._clients.discard(shell)
 
-    def _refuse_websocket(self, request: ClientRequest) -> Respond | None:
+    def _refuse_websocket(self, request: ClientRequest, scope: Scope) -> Respond | None:
+        if find_endpoint(scope["path"], scope.get("root_path", "")) is not None:
+            return self._control.refuse_websocket(scope)
         if self._problem is not None:
             return plain_response(503, self._problem)
         if self.engine.is_shut_down:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from hmac import compare_digest
 from ipaddress import ip_address
 from typing import Any, NamedTuple
@@ -37,14 +37,20 @@ class Authority:
     """Tells who may use the control path.
 
     token: what ``Authorization: Bearer`` carries, as it is or as the secret that signed a JWT (HS256) with an expiry;
-    None for no token. allow_local: whether who has none may publish from this machine. The repr shows no token.
+    None for no token, several while secrets are changed. allow_local: whether who has none may publish from this
+    machine. The repr shows no token.
     """
 
     def __init__(
-        self, token: bytes | None, *, allow_local: bool = False, wall_clock: Callable[[], float] = time.time
+        self,
+        token: bytes | Sequence[bytes] | None,
+        *,
+        allow_local: bool = False,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        self._token = token or None
-        self._key = Key("secret", "HS256", token, token) if token else None
+        tokens = [token] if isinstance(token, bytes) else token or ()
+        self._tokens = [each for each in tokens if each]
+        self._keys = [Key("secret", "HS256", each, each) for each in self._tokens]
         self._allow_local = allow_local
         self._wall_clock = wall_clock
 
@@ -56,7 +62,7 @@ class Authority:
             return self._refuse_credentials(credentials)
         if self._allow_local:
             return _refuse_as_not_local(scope, headers)
-        if self._token is None:
+        if not self._tokens:
             return Refusal(403, "Publishing over HTTP is turned off here.")
         return Refusal(401, "Publishing needs the token of this project: Authorization: Bearer <token>.")
 
@@ -66,15 +72,17 @@ class Authority:
         scheme, _, token = credentials[0].partition(b" ")
         if scheme.lower() != b"bearer":
             return Refusal(401, "Publishing needs the token of this project: Authorization: Bearer <token>.")
-        if self._token is None:
+        if not self._tokens:
             return Refusal(403, "Publishing with a token is turned off here.")
         token = token.strip()
-        if compare_digest(token, self._token):
+        # Each is compared, so that the time tells nothing of which it was.
+        if any([compare_digest(token, each) for each in self._tokens]):
             return None
         return self._refuse_jwt(token)
 
     def _refuse_jwt(self, token: bytes) -> Refusal | None:
-        claims = decode_token(token.decode("latin-1"), self._key) if self._key else None
+        found = (decode_token(token.decode("latin-1"), key) for key in self._keys)
+        claims = next((claims for claims in found if claims is not None), None)
         if claims is None:
             return Refusal(403, "The token is not this project's.")
         expires = claims.get("exp")

@@ -302,4 +302,4 @@ async def test_the_control_path_takes_no_websockets(caplog: pytest.LogCaptureFix
 
 
 def test_no_token_shows_in_a_repr() -> None:
-    assert TOKEN.decode() not in repr(vars(Authority(TOKEN))["_key"])
+    assert TOKEN.decode() not in repr(vars(Authority(TOKEN))["_keys"])
