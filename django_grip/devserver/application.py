@@ -44,9 +44,9 @@ def _load(path: str) -> Any:
 
 
 class ForeignApplication:
-    """An ASGI application that is not ours, which hears of the server's beginning and end if it wants to.
+    """An ASGI application that is not ours.
 
-    on_startup, on_shutdown: called then in any case.
+    on_startup, on_shutdown: called when the server begins and ends, whether or not the application hears of that.
     """
 
     def __init__(self, application: Any) -> None:
@@ -61,7 +61,27 @@ class ForeignApplication:
         for call in self.on_startup:
             call()
         try:
-            await self._application(scope, receive, send)
+            await self._live(scope, receive, send)
         finally:
             for call in self.on_shutdown:
                 call()
+
+    async def _live(self, scope: Any, receive: Receive, send: Send) -> None:
+        has_heard = False
+
+        async def hear() -> Any:
+            nonlocal has_heard
+            message = await receive()
+            has_heard = True
+            return message
+
+        try:
+            await self._application(scope, hear, send)
+        except Exception:
+            if has_heard:
+                raise
+        if not has_heard:
+            # It has no lifespan, as many have none: Django's stock one, too, raises.
+            for _ in range(2):
+                message = await receive()
+                await send({"type": f"{message['type']}.complete"})
