@@ -16,7 +16,7 @@ from .effects import Respond
 from .epcp import parse_items
 from .messages import Headers, first_of
 from .published import PublishedItem
-from .responses import CLOSE, Receive, Scope, Send, plain_response, send_denial, send_response
+from .responses import CLOSE, Receive, Scope, Send, plain_response, send_response
 
 __all__ = ["CONTROL_BASE", "ControlPath", "find_endpoint"]
 
@@ -95,13 +95,11 @@ class ControlPath:
             response = plain_response(refused.status, str(refused), refused.headers)
         await send_response(send, scope["method"], response.status, response.headers, response.body)
 
-    async def deny(self, endpoint: str, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse a WebSocket."""
-        await receive()
+    def refuse_websocket(self, scope: Scope) -> Respond:
+        """The answer to a WebSocket."""
         text = "The control path takes no WebSockets."
         _log(scope, 404, text)
-        response = plain_response(404, text)
-        await send_denial(send, scope, response.status, response.headers, response.body)
+        return plain_response(404, text)
 
     async def _decide(self, endpoint: str, scope: Scope, receive: Receive) -> Respond:
         if not endpoint or scope.get("query_string"):

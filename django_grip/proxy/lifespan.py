@@ -49,8 +49,11 @@ class _ApplicationLifespan:
         return {"type": f"{kind}.complete"}
 
     async def end(self) -> None:
-        self._task.cancel()
+        """Wait a moment for it to end by itself."""
         await asyncio.wait([self._task], timeout=1)
+
+    def cancel(self) -> None:
+        self._task.cancel()
 
 
 async def serve_lifespan(
@@ -78,6 +81,9 @@ async def serve_lifespan(
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await shut_down()
-        await send(await inner.ask("lifespan.shutdown"))
-    finally:
+        answer = await inner.ask("lifespan.shutdown")
         await inner.end()
+        # Hypercorn cancels whoever does anything behind this.
+        await send(answer)
+    finally:
+        inner.cancel()

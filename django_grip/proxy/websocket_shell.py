@@ -7,7 +7,7 @@ from typing import Any
 
 from .effects import Abort, Accept, Binary, Close, Deny, Effect, Text
 from .pump import Pump
-from .responses import Message, Receive, Scope, Send, send_denial
+from .responses import Message, Receive, Scope, Send, see_closed, send_denial
 from .runs import Runs
 from .websocket_exchange import WebSocketExchange
 
@@ -17,13 +17,14 @@ __all__ = ["WebSocketShell"]
 class WebSocketShell(Pump):
     """Reads in the server's own task, and only as long as the exchange wants more of the client."""
 
-    __slots__ = ("_room",)
+    __slots__ = ("_room", "_was_denied")
 
     exchange: WebSocketExchange
 
     def __init__(self, exchange: WebSocketExchange, runs: Runs, scope: Scope, receive: Receive, send: Send) -> None:
         super().__init__(exchange, runs, scope, receive, send)
         self._room: asyncio.Future[None] | None = None
+        self._was_denied = False
 
     async def run(self) -> None:
         """Serve the client until it is away. What the application is still to be told then needs no reader."""
@@ -36,6 +37,8 @@ class WebSocketShell(Pump):
                 raise
         finally:
             self.end()
+        if self._was_denied:
+            await see_closed()
 
     async def _read(self) -> None:
         message = await self.wait_for(self._receive())
@@ -95,6 +98,7 @@ class WebSocketShell(Pump):
         elif isinstance(effect, Close):
             await self.send({"type": "websocket.close", "code": effect.code, "reason": effect.reason})
         elif isinstance(effect, Deny):
+            self._was_denied = True
             await send_denial(self.send, self.scope, effect.status, effect.headers, effect.body)
         elif isinstance(effect, Abort):
             self.abort()

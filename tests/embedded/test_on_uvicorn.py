@@ -272,11 +272,13 @@ async def test_a_client_that_never_reads_does_not_hold_up_the_end(server: Server
 
 
 async def test_a_refused_handshake_is_an_ordinary_response(server: Server) -> None:
-    for path, status in (("/.grip/publish/", 404), ("/socket", 403)):
+    for path, status in (("/.grip/publish/", 404), ("/socket", 403), ("/denied", 418)):
         headers = {"Content-Type": "application/websocket-events"} if status == 403 else {}
         with pytest.raises(InvalidStatus) as caught:
             await connect(server.url(path, "ws"), additional_headers=headers)
         assert caught.value.response.status_code == status
+    assert await asyncio.to_thread(server.end) == -signal.SIGTERM
+    assert "ERROR" not in server.log
 
 
 def ask_raw(server: Server, request: str) -> bytes:

@@ -18,6 +18,7 @@ pump.LINGER = 0.5
 ROUTES = {
     "/stream": response(b"[open]\n", grip_hold="stream", grip_channel="c", content_type="text/plain"),
     "/poll": response(b"nothing\n", grip_hold="response", grip_channel="c", grip_timeout="60"),
+    "/denied": response(b"no teapot\n", 418),
     "/": response(b"hello\n"),
 }
 
@@ -27,6 +28,7 @@ async def origin(scope: dict[str, Any], receive: Any, send: Any) -> None:
         raise NotImplementedError
     body = await read_body(receive)
     is_socket = dict(scope["headers"]).get(b"content-type") == b"application/websocket-events"
+    is_socket = is_socket and scope["path"] != "/denied"
     answer = echo(body) if is_socket else ROUTES.get(scope["path"], response(b"no such page\n", 404))
     await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
     await send({"type": "http.response.body", "body": answer.body})
