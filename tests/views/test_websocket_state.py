@@ -37,7 +37,26 @@ class Counter(WebSocketView):
 
 
 @pytest.fixture
+def live(routes, http):
+    """Open a WebSocket to a view, through a proxy."""
+
+    def make(view=Counter):
+        routes.add("ws/", view)
+        return http.websocket("/ws/").__enter__()
+
+    return make
+
+
+def ask(ws, *messages):
+    """Send messages, and decode what comes back."""
+    ws.send(*messages)
+    return [json.loads(message) for message in ws.receive_all()]
+
+
+@pytest.fixture
 def opened(routes, connect):
+    """Open a WebSocket to a view, and see what goes over the wire."""
+
     def make(view=Counter, path="ws/", **options):
         routes.add(path, view)
         ws = connect(f"/{path}", **options)
@@ -47,17 +66,17 @@ def opened(routes, connect):
     return make
 
 
-def test_state_is_kept_over_a_hundred_requests(opened):
-    ws = opened()
+def test_state_is_kept_over_a_hundred_requests(live):
+    ws = live()
     for expected in range(1, 101):
-        (message,) = sent(events_of(ws.send(text("1"))))
-        assert json.loads(message) == {"count": expected}
+        assert ask(ws, "1") == [{"count": expected}]
+    assert ws.state == {"count": 100}
 
 
-def test_messages_of_one_request_share_the_state(opened):
-    ws = opened()
-    assert sent(events_of(ws.send(text("1"), text("2"), text("3")))) == [b'{"count":1}', b'{"count":3}', b'{"count":6}']
-    assert sent(events_of(ws.send(text("0")))) == [b'{"count":6}']
+def test_messages_of_one_request_share_the_state(live):
+    ws = live()
+    assert ask(ws, "1", "2", "3") == [{"count": 1}, {"count": 3}, {"count": 6}]
+    assert ask(ws, "0") == [{"count": 6}]
 
 
 def test_a_state_that_did_not_change_is_not_sent_again(opened):
@@ -70,7 +89,7 @@ def test_a_state_that_did_not_change_is_not_sent_again(opened):
 @pytest.mark.parametrize(
     "value", [None, True, 0, 1.5, -0.0, "", "ünï ☃ 😀\r\n\0", [], [1, [2, {"a": None}]], {"a": {"b": []}}, 10**30]
 )
-def test_what_json_holds_comes_back_as_it_was(opened, value):
+def test_what_json_holds_comes_back_as_it_was(live, value):
     class View(WebSocketView):
         encoding = "json"
 
@@ -80,10 +99,10 @@ def test_what_json_holds_comes_back_as_it_was(opened, value):
         def on_message(self, message):
             self.send(self.state["value"])
 
-    assert json.loads(sent(events_of(opened(View).send(text("1"))))[0]) == value
+    assert ask(live(View), "1") == [value]
 
 
-def test_what_is_equal_but_not_the_same_is_kept(opened):
+def test_what_is_equal_but_not_the_same_is_kept(live):
     class View(WebSocketView):
         encoding = "json"
 
@@ -94,12 +113,13 @@ def test_what_is_equal_but_not_the_same_is_kept(opened):
             self.send(self.state["flag"])
             self.state["flag"] = True
 
-    ws = opened(View)
-    assert sent(events_of(ws.send(text("1")))) == [b"1"]
-    assert sent(events_of(ws.send(text("1")))) == [b"true"]
+    ws = live(View)
+    ws.send("1")
+    ws.send("1")
+    assert ws.receive_all() == ["1", "true"]
 
 
-def test_state_can_be_emptied(opened):
+def test_state_can_be_emptied(live):
     class View(WebSocketView):
         encoding = "json"
 
@@ -110,12 +130,12 @@ def test_state_can_be_emptied(opened):
             self.send(self.state)
             self.state = {}
 
-    ws = opened(View)
-    ws.send(text("1"))
-    assert sent(events_of(ws.send(text("1")))) == [b"{}"]
+    ws = live(View)
+    assert ask(ws, "1") == [{"a": 1}]
+    assert ask(ws, "1") == [{}]
 
 
-def test_state_is_there_in_every_hook(opened):
+def test_state_is_there_in_every_hook(live, http):
     seen = []
 
     class View(Counter):
@@ -125,10 +145,10 @@ def test_state_is_there_in_every_hook(opened):
         def on_close(self, code, reason):
             seen.append(self.state)
 
-    ws = opened(View)
-    ws.send()
-    ws.send(text("1"))
-    ws.send(close(1000))
+    ws = live(View)
+    http.advance(60)
+    ws.send("1")
+    ws.close()
     assert seen == [{"count": 11}]
 
 
@@ -145,7 +165,7 @@ def test_state_is_there_in_every_hook(opened):
         (None, r"self\.state must stay a dict, not become NoneType\."),
     ],
 )
-def test_what_cannot_be_kept_is_an_error_in_its_hook(opened, value, complaint):
+def test_what_cannot_be_kept_is_an_error_in_its_hook(live, value, complaint):
     errors = []
 
     class View(WebSocketView):
@@ -156,8 +176,9 @@ def test_what_cannot_be_kept_is_an_error_in_its_hook(opened, value, complaint):
             errors.append(error)
             self.send("went on")
 
-    ws = opened(View)
-    assert sent(events_of(ws.send(text("x")))) == [b"went on"]
+    ws = live(View)
+    ws.send("x")
+    assert ws.receive() == "went on"
     assert len(errors) == 1
     with pytest.raises(type(errors[0]), match=complaint):
         raise errors[0]
@@ -178,7 +199,7 @@ def test_a_state_up_to_the_limit_is_kept(opened, length):
     assert sent(events_of(ws.send(text("x")))) == [b"kept"]
 
 
-def test_a_hook_that_fails_leaves_the_state_as_it_was(opened):
+def test_a_hook_that_fails_leaves_the_state_as_it_was(live):
     class View(Counter):
         def on_message(self, message):
             super().on_message(message)
@@ -188,16 +209,11 @@ def test_a_hook_that_fails_leaves_the_state_as_it_was(opened):
         def on_error(self, error):
             self.send(self.state)
 
-    ws = opened(View)
-    assert sent(events_of(ws.send(text("1"), text("100"), text("2")))) == [
-        b'{"count":1}',
-        b'{"count":101}',
-        b'{"count":1}',  # in on_error
-        b'{"count":3}',
-    ]
+    # The third is what on_error sees.
+    assert ask(live(View), "1", "100", "2") == [{"count": 1}, {"count": 101}, {"count": 1}, {"count": 3}]
 
 
-def test_what_on_error_does_to_the_state_is_kept(opened):
+def test_what_on_error_does_to_the_state_is_kept(live):
     class View(Counter):
         def on_message(self, message):
             if message == 0:
@@ -207,9 +223,7 @@ def test_what_on_error_does_to_the_state_is_kept(opened):
         def on_error(self, error):
             self.state["errors"] = self.state.get("errors", 0) + 1
 
-    ws = opened(View)
-    ws.send(text("0"), text("0"))
-    assert sent(events_of(ws.send(text("1")))) == [b'{"count":0,"errors":2}']
+    assert ask(live(View), "0", "0", "1") == [{"count": 0, "errors": 2}]
 
 
 def test_earlier_messages_of_a_request_that_fails_leave_their_state(opened):
