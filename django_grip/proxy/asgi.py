@@ -104,13 +104,12 @@ class EmbeddedProxy:
 
     async def _serve_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         endpoint = find_endpoint(scope["path"], scope.get("root_path", ""))
-        if endpoint is not None:
+        request = read_request(scope) if self._problem is None else plain_response(503, self._problem)
+        if endpoint is not None and self._problem is None:
             await self._control.answer(endpoint, scope, receive, send)
             return
-        request = read_request(scope)
-        if isinstance(request, Respond) or self._problem is not None:
-            refusal = request if isinstance(request, Respond) else plain_response(503, self._problem or "")
-            await send_response(send, scope["method"], refusal.status, refusal.headers, refusal.body)
+        if isinstance(request, Respond):
+            await send_response(send, scope["method"], request.status, request.headers, request.body)
             return
         shell = HttpShell(self.engine.open_http(request), request, self._runs, scope, receive, send)
         self._clients.add(shell)

@@ -75,8 +75,7 @@ class Authority:
         if not self._tokens:
             return Refusal(403, "Publishing with a token is turned off here.")
         token = token.strip()
-        # Each is compared, so that the time tells nothing of which it was.
-        if any([compare_digest(token, each) for each in self._tokens]):
+        if any(compare_digest(token, each) for each in self._tokens):
             return None
         return self._refuse_jwt(token)
 

@@ -12,12 +12,10 @@ from typing import Any
 
 import pytest
 
-from django_grip.exceptions import PublisherClosed, QueueFull
+from django_grip.exceptions import PublisherClosed
 from django_grip.proxy import asgi
 from django_grip.proxy.asgi import EmbeddedProxy
-from django_grip.proxy.inbox import Inbox
 from django_grip.proxy.options import ProxyOptions
-from django_grip.proxy.published import PublishedItem
 from django_grip.proxy.signals import SignalChain
 from django_grip.proxy.workers import count_workers, describe_workers
 
@@ -302,9 +300,9 @@ async def test_without_a_lifespan_several_workers_serve_nobody(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(asgi, "describe_workers", lambda: "Too many.")
-    proxy = EmbeddedProxy(Origin(response(b"ok")))
-    for _ in range(2):
-        answer = await Http(proxy).answer()
+    proxy = EmbeddedProxy(Origin(response(b"ok")), allow_local=True)
+    for target in ("/", "/.grip/publish/"):
+        answer = await Http(proxy, target, method="POST").answer()
         assert (answer.status, answer.body) == (503, b"Too many.\n")
     socket = WebSocket(proxy)
     await socket.end()
@@ -337,80 +335,6 @@ def test_one_proxy_serves_on_one_event_loop() -> None:
 
 
 # Publishing from elsewhere
-
-
-def ids_of(items: list[PublishedItem]) -> list[str | None]:
-    return [item.id for item in items]
-
-
-def numbered(*numbers: int) -> list[PublishedItem]:
-    return [stream_item("c", id=str(number)) for number in numbers]
-
-
-async def test_what_is_published_before_the_server_runs_is_kept_for_it() -> None:
-    taken: list[PublishedItem] = []
-    inbox = Inbox(taken.extend)
-    inbox.put(numbered(1, 2))
-    inbox.put(numbered(3))
-    assert taken == []
-    inbox.open()
-    assert ids_of(taken) == ["1", "2", "3"]
-
-
-async def test_on_the_loop_items_are_handed_over_at_once() -> None:
-    taken: list[PublishedItem] = []
-    inbox = Inbox(taken.extend)
-    inbox.open()
-    inbox.put(numbered(1))
-    assert ids_of(taken) == ["1"]
-
-
-async def test_items_of_other_threads_come_in_their_order_and_before_later_ones() -> None:
-    taken: list[PublishedItem] = []
-    inbox = Inbox(taken.extend)
-    inbox.open()
-
-    def publish() -> None:
-        for number in range(100):
-            inbox.put(numbered(number))
-
-    thread = threading.Thread(target=publish)
-    thread.start()
-    thread.join()
-    assert taken == []
-    inbox.put(numbered(100))
-    assert ids_of(taken) == [str(number) for number in range(101)]
-    await asyncio.sleep(0)
-    assert len(taken) == 101
-
-
-async def test_items_of_other_threads_wake_the_loop() -> None:
-    taken: list[PublishedItem] = []
-    inbox = Inbox(taken.extend)
-    inbox.open()
-    await asyncio.to_thread(inbox.put, numbered(1))
-    await until(lambda: taken)
-    await asyncio.to_thread(inbox.put, numbered(2))
-    await until(lambda: len(taken) == 2)
-
-
-async def test_too_much_is_refused_and_nothing_of_it_taken() -> None:
-    taken: list[PublishedItem] = []
-    inbox = Inbox(taken.extend, max_waiting=2)
-    inbox.put(numbered(1, 2))
-    with pytest.raises(QueueFull, match="2 items wait for the embedded proxy; no more are taken in"):
-        inbox.put(numbered(3))
-    inbox.open()
-    inbox.put(numbered(4))
-    assert ids_of(taken) == ["1", "2", "4"]
-
-
-async def test_behind_the_end_nothing_is_taken() -> None:
-    inbox = Inbox(lambda items: None)
-    inbox.open()
-    inbox.close()
-    with pytest.raises(PublisherClosed, match="the embedded proxy has ended; nothing can be published to it"):
-        inbox.put(numbered(1))
 
 
 def test_behind_the_end_of_the_loop_nothing_is_taken() -> None:
