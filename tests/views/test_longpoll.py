@@ -6,6 +6,7 @@ import time
 import uuid
 from datetime import datetime
 from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 from django.http import Http404, HttpResponse, JsonResponse, StreamingHttpResponse
@@ -199,21 +200,52 @@ def test_channels_may_be_computed(serve):
     assert serve(View)(if_none_match="*")["Grip-Channel"].startswith("one, two, grip:guard:")
 
 
-def test_each_client_is_answered_with_its_own_authority(serve, http, accounts):
+def test_each_client_is_answered_with_its_own_authority(routes, http, accounts):
     class View(Document):
+        versions: ClassVar = {"ann": 1, "bob": 1}
+
         def get_etag(self):
-            return f"for {self.request.user.get_username()}"
+            return f"{self.request.user.username} {self.versions[self.request.user.username]}"
 
         def get_payload(self):
-            return self.request.user.get_username()
+            return self.request.user.username
 
-    get = serve(View)
-    http.cookies["sessionid"] = make_session(make_user("ann"))
-    etag = get()["ETag"]
-    assert is_held(get(if_none_match=etag))
-    http.cookies["sessionid"] = make_session(make_user("bob", pk=2))
-    response = get(if_none_match=etag)
-    assert (response.status_code, response.content) == (200, b"bob")
+    routes.add("doc/<pk>/", View)
+    polls = {}
+    for pk, name in enumerate(["ann", "bob"], 1):
+        http.cookies["sessionid"] = make_session(make_user(name, pk=pk))
+        etag = http.longpoll("/doc/7/").response["ETag"]
+        polls[name] = http.longpoll("/doc/7/", headers={"If-None-Match": etag})
+    View.versions["bob"] = 2
+    View.changed(pk=7)
+    assert polls["ann"].held
+    assert polls["bob"].response.content == b"bob"
+    View.versions["ann"] = 2
+    View.changed(pk=7)
+    assert polls["ann"].response.content == b"ann"
+
+
+def test_who_waits_is_answered_when_it_changes_or_time_runs_out(routes, http):
+    class View(Document):
+        version = 1
+
+        def get_etag(self):
+            return View.version
+
+        def get_payload(self):
+            return f"version {View.version}"
+
+    routes.add("doc/<pk>/", View)
+    known = {"If-None-Match": '"1"'}
+    changes, stays = http.longpoll("/doc/7/", headers=known), http.longpoll("/doc/8/", headers=known)
+    assert (changes.channels, stays.channels) == ({"doc:7"}, {"doc:8"})
+    http.advance(24)
+    View.version = 2
+    View.changed(pk=7)
+    assert (changes.response.content, changes.response["ETag"]) == (b"version 2", '"2"')
+    View.version = 1
+    http.advance(1)
+    assert (stays.status_code, stays.response.content, stays.response["ETag"]) == (304, b"", '"1"')
 
 
 # -- hashed payloads ---------------------------------------------------------------------------------------------------
@@ -229,19 +261,19 @@ class Hashed(Document):
         return type(self).content
 
 
-def test_without_an_etag_the_payload_is_hashed(routes, http, serve):
+def test_without_an_etag_the_payload_is_hashed(routes, http):
     class View(Hashed):
         pass
 
-    get = serve(View)
-    first = get()
-    assert first["ETag"] == hash_etag(b"one")
-    assert is_held(get(if_none_match=first["ETag"]))
-    served = routes.urlpatterns[-1].callback.view_class
-    served.content = "two"
-    second = get(if_none_match=first["ETag"])
-    assert (second.status_code, second.content) == (200, b"two")
-    assert second["ETag"] != first["ETag"]
+    routes.add("doc/<pk>/", View)
+    etag = http.longpoll("/doc/7/").response["ETag"]
+    assert etag == hash_etag(b"one")
+    poll = http.longpoll("/doc/7/", headers={"If-None-Match": etag})
+    assert poll.held
+    routes.urlpatterns[-1].callback.view_class.content = "two"
+    View.changed(pk=7)
+    assert (poll.status_code, poll.response.content) == (200, b"two")
+    assert poll.response["ETag"] == hash_etag(b"two")
 
 
 def test_a_json_response_is_hashed_too(serve):
