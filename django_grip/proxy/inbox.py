@@ -15,11 +15,16 @@ __all__ = ["MAX_WAITING", "Inbox"]
 MAX_WAITING = 25_000
 """Items that may wait for the event loop to begin, or to have time."""
 
+MAX_ITEMS_A_TURN = 500
+MAX_BYTES_A_TURN = 200_000
+"""What is handed over in one turn of the event loop: less than may wait for one client (`ProxyOptions.max_outbox`), so
+that a burst of items leaves those who read the time to write it to their clients."""
+
 
 class Inbox:
     """Takes items from any thread, and hands them to `take` on the event loop.
 
-    Before `open` they are kept. The loop's own thread hands them over at once, behind what came before.
+    Before `open` they are kept. What comes in a burst is handed over in several turns of the loop.
     """
 
     def __init__(self, take: Callable[[list[PublishedItem]], None], *, max_waiting: int = MAX_WAITING) -> None:
@@ -28,7 +33,6 @@ class Inbox:
         self._lock = threading.Lock()
         self._waiting: deque[PublishedItem] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: int | None = None
         self._is_closed = False
         self._is_called = False
 
@@ -36,7 +40,6 @@ class Inbox:
         """From now on hand over on the running loop, beginning with what was kept."""
         with self._lock:
             self._loop = asyncio.get_running_loop()
-            self._thread = threading.get_ident()
             self._is_closed = False
         self._hand_over()
 
@@ -55,13 +58,9 @@ class Inbox:
         with self._lock:
             self._check(len(items))
             self._waiting.extend(items)
-            is_here = self._thread == threading.get_ident()
-            must_call = self._loop is not None and not is_here and not self._is_called
-            if must_call and self._loop is not None:
+            if self._loop is not None and not self._is_called:
                 self._loop.call_soon_threadsafe(self._hand_over)
                 self._is_called = True
-        if is_here:
-            self._hand_over()
 
     def _check(self, count: int) -> None:
         if self._is_closed or (self._loop is not None and self._loop.is_closed()):
@@ -71,8 +70,22 @@ class Inbox:
 
     def _hand_over(self) -> None:
         with self._lock:
-            items = list(self._waiting)
-            self._waiting.clear()
-            self._is_called = False
-        if items:
-            self._take(items)
+            items = self._take_some()
+        try:
+            if items:
+                self._take(items)
+        finally:
+            with self._lock:
+                self._is_called = bool(self._waiting) and self._loop is not None
+                if self._is_called and self._loop is not None:
+                    # Behind those whom these items have woken.
+                    self._loop.call_soon(self._hand_over)
+
+    def _take_some(self) -> list[PublishedItem]:
+        items: list[PublishedItem] = []
+        size = 0
+        while self._waiting and len(items) < MAX_ITEMS_A_TURN and size < MAX_BYTES_A_TURN:
+            item = self._waiting.popleft()
+            items.append(item)
+            size += item.size
+        return items

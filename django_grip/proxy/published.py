@@ -82,3 +82,12 @@ class PublishedItem:
     stream: StreamMessage | None = None
     response: ResponseMessage | None = None
     socket: SocketMessage | None = None
+
+    @property
+    def size(self) -> int:
+        """The bytes of the contents for all kinds of client together."""
+        return (
+            (len(self.stream.content) if self.stream is not None else 0)
+            + (len(self.response.body) if self.response is not None else 0)
+            + (len(self.socket.content) if self.socket is not None else 0)
+        )

@@ -346,7 +346,7 @@ def test_behind_the_end_of_the_loop_nothing_is_taken() -> None:
     asyncio.run(serve_one())
     assert not proxy.is_running
     with pytest.raises(PublisherClosed):
-        proxy.publish(numbered(1))
+        proxy.publish([stream_item("c")])
 
 
 async def test_an_item_that_waits_for_the_one_before_it_is_sent_when_its_time_has_come() -> None:
