@@ -66,7 +66,10 @@ class WebSocketShell(Pump):
                 self.exchange.receive_binary(message.get("bytes") or b"", now)
             self.pump()
             return True
-        self.exchange.client_closed(message.get("code", 1005), message.get("reason") or "", now)
+        code, reason = message.get("code", 1005), message.get("reason")
+        # Of a connection that was lost uvicorn says this code and no reason; of a client that closed without a code,
+        # an empty reason. With servers that never give one the worst is a loss told instead of a close without a code.
+        self.exchange.client_closed(1006 if code == 1005 and reason is None else code, reason or "", now)
         self.pump()
         return False
 

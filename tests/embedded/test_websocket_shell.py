@@ -250,6 +250,28 @@ async def test_a_close_of_the_clients_reaches_the_application_with_code_and_reas
     await until(lambda: not proxy.engine.exchanges)
 
 
+@pytest.mark.parametrize(
+    ("said", "event"),
+    [
+        ({"code": 1005, "reason": ""}, WebSocketEvent("CLOSE")),
+        ({"code": 1005}, WebSocketEvent("DISCONNECT")),
+        ({"code": 1005, "reason": None}, WebSocketEvent("DISCONNECT")),
+        ({"code": 1006, "reason": ""}, WebSocketEvent("DISCONNECT")),
+        ({"code": 1000}, WebSocketEvent("CLOSE", build_close(1000))),
+        ({}, WebSocketEvent("DISCONNECT")),
+    ],
+)
+async def test_a_client_that_is_lost_is_told_from_one_that_closes_without_a_code(
+    said: dict[str, Any], event: WebSocketEvent
+) -> None:
+    proxy = proxy_of(opening(), events(CLOSE))
+    socket = await open_socket(proxy)
+    socket.put("websocket.disconnect", **said)
+    await socket.end()
+    await until(lambda: len(origin_of(proxy).bodies) == 2)
+    assert origin_of(proxy).events() == [event]
+
+
 async def test_a_close_of_the_applications_reaches_the_client() -> None:
     proxy = proxy_of(opening(), events(WebSocketEvent("CLOSE", build_close(4000, "enough"))), events())
     socket = await open_socket(proxy)
