@@ -135,14 +135,27 @@ class Server:
 Start = Callable[..., Server]
 
 
+def start_uvicorn(*arguments: str, site: str = SITE, **options: Any) -> Server:
+    return Server("uvicorn", site, "--port", "0", "--http", "h11", "--no-access-log", *arguments, **options)
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Server]:
+    """A server for tests that leave it as it is."""
+    server = start_uvicorn()
+    try:
+        yield server.wait_ready()
+    finally:
+        server.kill()
+
+
 @pytest.fixture
 def start() -> Iterator[Start]:
     servers: list[Server] = []
 
-    def start_one(*arguments: str, site: str = SITE, **options: Any) -> Server:
-        server = Server("uvicorn", site, "--port", "0", "--no-access-log", *arguments, **options)
-        servers.append(server)
-        return server
+    def start_one(*arguments: str, **options: Any) -> Server:
+        servers.append(start_uvicorn(*arguments, **options))
+        return servers[-1]
 
     yield start_one
     for server in servers:
@@ -308,10 +321,10 @@ def ask_raw(server: Server, request: str) -> bytes:
         ("POST /.grip/publish/?a HTTP/1.1", "Connection: close\r\nContent-Length: 0\r\n", 404),
     ],
 )
-def test_oddities_are_answered_cleanly(server: Server, request_line: str, headers: str, status: int) -> None:
-    answer = ask_raw(server, f"{request_line}\r\nHost: 127.0.0.1\r\n{headers}\r\n")
+def test_oddities_are_answered_cleanly(shared: Server, request_line: str, headers: str, status: int) -> None:
+    answer = ask_raw(shared, f"{request_line}\r\nHost: 127.0.0.1\r\n{headers}\r\n")
     assert answer.split(b" ", 2)[1] == str(status).encode(), answer
-    assert "Traceback" not in server.log
+    assert "Traceback" not in shared.log
 
 
 # Worker processes
@@ -360,8 +373,8 @@ async def test_a_reload_ends_connections_and_goes_on(start: Start, tmp_path: Pat
     assert "Traceback" not in server.log
 
 
-def test_items_are_json_for_all_the_world(server: Server) -> None:
+def test_items_are_json_for_all_the_world(shared: Server) -> None:
     body = json.dumps({"items": [{"channel": "c", "formats": {"http-stream": {"content": "é"}}}]})
     for content in (body.encode(), body.encode("utf-16")):
-        answer = server.http.post(server.url("/.grip/publish"), content=content)
+        answer = shared.http.post(shared.url("/.grip/publish"), content=content)
         assert answer.status_code == (200 if content == body.encode() else 400)
