@@ -152,6 +152,8 @@ class Connection:
         published = [name.removeprefix(prefix) for name in proxy.published[self._published_before :]]
         since = ", ".join(dict.fromkeys(map(repr, published))) if published else "nothing"
         lines.append(f"published since it began: {since}")
+        if self.exchange.deadline is not None:
+            lines.append(f"due next: in {max(0.0, self.exchange.deadline - proxy.now):g} s of the proxy's clock")
         return "".join(f"\n  - {line}" for line in lines)
 
 

@@ -49,6 +49,18 @@ def test_a_hint_without_a_change_leaves_it_held(route, grip_client, etag):
     assert poll.held
 
 
+def test_of_many_hints_at_one_moment_the_last_are_heeded_when_time_goes_on(route, grip_client, etag):
+    poll = grip_client.longpoll("/doc/", headers={"If-None-Match": etag})
+    for _ in range(5):
+        Doc.changed()
+    Doc.text = "second"
+    assert poll.held
+    with pytest.raises(NothingReceived, match="due next: in 1 s of the proxy's clock"):
+        poll.receive()
+    grip_client.advance(1)
+    assert poll.response.json() == {"text": "second"}
+
+
 def test_time_runs_out(route, grip_client, etag):
     poll = grip_client.longpoll("/doc/", headers={"If-None-Match": etag})
     grip_client.advance(24)
@@ -69,6 +81,7 @@ def test_an_answer_that_is_not_there_fails_at_once_and_says_what_happened(route,
         "  - the view was asked (GET, replay) and answered 200",
         "  - it is subscribed to 'doc'",
         "  - published since it began: 'doc'",
+        "  - due next: in 25 s of the proxy's clock",
     ]
 
 

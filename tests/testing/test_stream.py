@@ -97,6 +97,7 @@ def test_an_event_that_is_missing_fails_at_once_and_says_what_happened(route, gr
         "  - the view was asked (GET, open) and answered 200",
         "  - it is subscribed to 'ticker'",
         "  - published since it began: 'ticker'",
+        "  - due next: in 20 s of the proxy's clock",
     ]
 
 

@@ -143,6 +143,7 @@ def test_receive_fails_at_once_and_says_what_happened(route, grip_client):
         "  - the view was asked (OPEN) and answered 200",
         "  - it is subscribed to 'all'",
         "  - published since it began: 'elsewhere'",
+        "  - due next: in 60 s of the proxy's clock",
     ]
 
 
