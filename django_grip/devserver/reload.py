@@ -10,6 +10,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -36,6 +37,8 @@ def run_server_process() -> int:
     Returns its last exit code.
     """
     environment = {**os.environ, autoreload.DJANGO_AUTORELOAD_ENV: "true"}
+    if getattr(sys.stdout, "write_through", False):  # as with python -u
+        environment.setdefault("PYTHONUNBUFFERED", "1")
     while True:
         process = subprocess.Popen(autoreload.get_child_arguments(), env=environment, close_fds=False)  # noqa: S603
         code = _wait(process)

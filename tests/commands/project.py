@@ -149,8 +149,8 @@ def said(process: RigProcess, text: str, start: int = 0) -> str:
 
 
 def interrupt(process: RigProcess) -> int:
-    """Press Ctrl-C, and return the exit code."""
+    """Press Ctrl-C, which all processes of a terminal's foreground hear, and return the exit code."""
     running = process._process
     assert running is not None
-    os.kill(running.pid, signal.SIGINT)
+    os.killpg(running.pid, signal.SIGINT)
     return running.wait(timeout=30)

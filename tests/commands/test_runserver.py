@@ -93,7 +93,7 @@ def test_a_new_project_has_pages_static_files_and_realtime(serve: Callable[..., 
     assert re.search(
         rf"System check identified no issues \(0 silenced\)\.\n"
         rf"[\s\S]*Django version \d[\d.]*, using settings 'mysite.settings'\n"
-        rf"Starting development server at http://127\.0\.0\.1:{site.port}/\n"
+        rf"Starting (ASGI )?development server at http://127\.0\.0\.1:{site.port}/\n"
         rf"{re.escape(READY)}\n",
         log,
     )
@@ -158,10 +158,11 @@ def test_a_plain_kill_parts_with_clients_too(serve: Callable[..., Served]) -> No
     assert site.process._process.wait(timeout=60) == 0
 
 
-def test_a_view_that_takes_its_time_does_not_keep_it(serve: Callable[..., Served]) -> None:
+@pytest.mark.parametrize("options", [[], ["--noreload"]], ids=["reload", "noreload"])
+def test_a_view_that_takes_its_time_does_not_keep_it(serve: Callable[..., Served], options: list[str]) -> None:
     slow = "import threading\nhang = lambda request: print('it hangs', flush=True) or threading.Event().wait(100)\n"
     urls = f'{slow}{URLS}\nurlpatterns.append(path("hang/", hang))\n'
-    site = serve("--noreload", urls=urls)
+    site = serve(*options, urls=urls)
 
     def ask() -> None:
         with pytest.raises(httpx.TransportError):
@@ -257,7 +258,7 @@ def test_a_privileged_port_is_told_as_by_django(make_project: Any) -> None:
 def test_it_listens_on_ipv6(make_project: Any, make_port: Callable[[], int]) -> None:
     port = make_port()
     process = make_project().start("runserver", "--noreload", "-6", str(port), until=READY)
-    assert f"Starting development server at http://[::1]:{port}/\n" in process.log_text()
+    assert f"development server at http://[::1]:{port}/\n" in process.log_text()
     assert httpx.get(f"http://[::1]:{port}/", trust_env=False, timeout=60).text == "page one"
 
 

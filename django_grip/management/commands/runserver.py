@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from io import StringIO
 from typing import Any
 
 from django.apps import apps
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.contrib.staticfiles.management.commands.runserver import Command as StaticFilesCommand
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandParser, OutputWrapper
 from django.utils import autoreload
 
 from ...conf import GripSettings, asgi_application_path, grip_settings
@@ -64,7 +65,17 @@ class Command(StaticFilesCommand):
         return AccessLog(application)
 
     def on_bind(self, server_port: int) -> None:
-        super().on_bind(server_port)
+        told = StringIO()
+        stdout, self.stdout = self.stdout, OutputWrapper(told)
+        try:
+            super().on_bind(server_port)
+        finally:
+            self.stdout = stdout
+        text = told.getvalue()
+        if self._server is not None:
+            # So says Django from 6.1 on.
+            text = text.replace("Starting WSGI development server", "Starting ASGI development server")
+        self.stdout.write(text, ending="")
         for line in _describe_realtime(grip_settings(), self.addr, server_port):
             self.stdout.write(line)
 
