@@ -155,6 +155,11 @@ def logged(caplog: pytest.LogCaptureFixture) -> Callable[..., list[str]]:
     return messages
 
 
+def ending(ws: Any) -> tuple[int | None, str]:
+    """Code and reason with which a WebSocket has ended."""
+    return ws.close_code, ws.close_reason
+
+
 def body_of(response: Any) -> bytes:
     """The whole body, of a response of any kind."""
     return b"".join(response)

@@ -9,6 +9,7 @@ from django.utils.decorators import method_decorator
 
 from django_grip.views import EventStreamView, LongPollView, StreamView, WebSocketView
 
+from .conftest import ending
 from .users import accounts, end_session, make_session, make_user, permissions
 
 __all__ = ["accounts"]
@@ -53,10 +54,6 @@ def log_out(http):
         end_session(http.cookies["sessionid"].value)
 
     return act
-
-
-def ending(ws):
-    return ws.close_code, ws.close_reason
 
 
 def with_mixins(view, *mixins, **namespace):

@@ -9,6 +9,7 @@ from django.http import Http404, HttpResponse
 from django_grip.views import WebSocketView
 
 from ..fake_proxy import close, events_of, sent, text
+from .conftest import ending
 from .test_websocket_messages import closing
 
 
@@ -30,7 +31,18 @@ class Breaks(WebSocketView):
 
 
 @pytest.fixture
-def opened(routes, connect):
+def opened(routes, http):
+    def make(view=Breaks):
+        routes.add("ws/", view)
+        return http.websocket("/ws/").__enter__()
+
+    return make
+
+
+@pytest.fixture
+def wire(routes, connect):
+    """Open a WebSocket, and see what goes over the wire."""
+
     def make(view=Breaks):
         routes.add("ws/", view)
         ws = connect("/ws/")
@@ -50,21 +62,21 @@ def opened(routes, connect):
         ("stop", 1011, "server error"),
     ],
 )
-def test_an_exception_closes_the_connection_behind_what_was_sent(opened, message, code, reason):
-    ws = opened()
+def test_an_exception_closes_the_connection_behind_what_was_sent(wire, message, code, reason):
+    ws = wire()
     response = ws.send(text("fine"), text(message), text("never seen"))
     assert sent(events_of(response)) == [b"before fine", f"before {message}".encode()]
     assert closing(response) == (code, reason)
 
 
 def test_a_bug_is_logged_with_its_traceback(opened, caplog):
-    opened().send(text("500"))
+    opened().send("500")
     records = [record for record in caplog.records if record.exc_info]
     assert [str(record.exc_info[1]) for record in records] == ["a bug"]
 
 
-def test_what_comes_behind_a_failure_finds_the_connection_closed(opened):
-    ws = opened()
+def test_what_comes_behind_a_failure_finds_the_connection_closed(wire):
+    ws = wire()
     ws.send(text("500"))
     assert events_of(ws.send(text("crossed the close"))) == []
     assert events_of(ws.send(close(1011))) == [("CLOSE", b"\x03\xf3")]
@@ -77,25 +89,27 @@ def test_on_close_is_called_after_a_failure(opened):
 
     log = []
     ws = opened(View)
-    ws.send(text("500"))
-    ws.send(close(1011))
+    ws.send("500")
+    assert ending(ws) == (1011, "server error")
     assert log == [1011]
 
 
-def test_a_failure_in_on_refresh_closes(opened):
+def test_a_failure_in_on_refresh_closes(opened, http):
     class View(WebSocketView):
         def on_refresh(self):
             raise PermissionDenied
 
-    assert closing(opened(View).send()) == (4403, "not permitted")
+    ws = opened(View)
+    http.advance(60)
+    assert ending(ws) == (4403, "not permitted")
 
 
-def test_a_failure_in_on_close_is_an_error_like_any_other(opened, caplog):
+def test_a_failure_in_on_close_is_an_error_like_any_other(wire, caplog):
     class View(WebSocketView):
         def on_close(self, code, reason):
             raise RuntimeError("in on_close")
 
-    assert closing(opened(View).send(close(1000))) == (1011, "server error")
+    assert closing(wire(View).send(close(1000))) == (1011, "server error")
     assert "in on_close" in caplog.text
 
 
@@ -108,8 +122,9 @@ def test_on_error_may_go_on(opened):
             self.send(f"oops: {error}")
 
     ws = opened(View)
-    assert sent(events_of(ws.send(text("500"), text("next")))) == [b"before 500", b"oops: a bug", b"before next"]
-    assert sent(events_of(ws.send(text("next")))) == [b"before next"]
+    ws.send("500", "next")
+    assert ws.receive_all() == ["before 500", "oops: a bug", "before next"]
+    assert not ws.closed
 
 
 def test_on_error_may_close(opened):
@@ -117,7 +132,10 @@ def test_on_error_may_close(opened):
         def on_error(self, error):
             self.close(4000, type(error).__name__)
 
-    assert closing(opened(View).send(text("500"), text("next"))) == (4000, "RuntimeError")
+    ws = opened(View)
+    ws.send("500", "next")
+    assert ws.receive_all() == ["before 500"]
+    assert ending(ws) == (4000, "RuntimeError")
 
 
 def test_on_error_may_raise_something_else(opened):
@@ -125,7 +143,9 @@ def test_on_error_may_raise_something_else(opened):
         def on_error(self, error):
             raise Http404 from error
 
-    assert closing(opened(View).send(text("500"))) == (4404, "not found")
+    ws = opened(View)
+    ws.send("500")
+    assert ending(ws) == (4404, "not found")
 
 
 @pytest.mark.parametrize("is_async", [True, False])
@@ -137,10 +157,12 @@ def test_on_error_may_be_of_another_kind_than_the_hooks(opened, is_async):
         act(self, error)
 
     view = type("View", (Breaks,), {"on_error": aact if is_async else act, "__module__": __name__})
-    assert sent(events_of(opened(view).send(text("500")))) == [b"before 500", b"oops: a bug"]
+    ws = opened(view)
+    ws.send("500")
+    assert ws.receive_all() == ["before 500", "oops: a bug"]
 
 
-def test_on_error_hears_of_every_hook(opened):
+def test_on_error_hears_of_every_hook(opened, http):
     class View(WebSocketView):
         def on_open(self):
             self.state["hooks"] = []
@@ -159,9 +181,9 @@ def test_on_error_hears_of_every_hook(opened):
 
     log = []
     ws = opened(View)
-    ws.send(text("x"), text("y"))
-    ws.send()
-    assert events_of(ws.send(close(1000))) == [("CLOSE", b"\x03\xe8")]
+    ws.send("x", "y")
+    http.advance(60)
+    ws.close()
     assert log == ["on_message", "on_message", "on_refresh", "on_close"]
 
 
@@ -171,7 +193,7 @@ class FailsToOpen(WebSocketView):
         raise PermissionDenied("not you")
 
 
-def test_an_opening_that_fails_is_refused_even_if_on_error_returns(routes, connect):
+def test_an_opening_that_fails_is_refused_even_if_on_error_returns(routes, http):
     """Whoever writes an on_error to log things must not let everybody in by it."""
 
     class View(FailsToOpen):
@@ -180,19 +202,19 @@ def test_an_opening_that_fails_is_refused_even_if_on_error_returns(routes, conne
 
     log = []
     routes.add("ws/", View)
-    assert connect("/ws/").open().status_code == 403
+    assert http.websocket("/ws/").status_code == 403
     assert [str(error) for error in log] == ["not you"]
 
 
 @pytest.mark.parametrize("how", ["return", "call"])
-def test_on_error_may_choose_another_refusal(routes, connect, how):
+def test_on_error_may_choose_another_refusal(routes, http, how):
     class View(FailsToOpen):
         def on_error(self, error):
             refusal = self.reject(404, "who knows")
             return refusal if how == "return" else None
 
     routes.add("ws/", View)
-    response = connect("/ws/").open()
+    response = http.websocket("/ws/").response
     assert (response.status_code, response.content) == (404, b"who knows")
 
 
@@ -221,16 +243,16 @@ def test_on_error_may_accept_a_failed_opening_to_close_it_with_a_code(routes, co
         ("on_message", [], "View.on_message returned list"),
     ],
 )
-def test_what_a_hook_may_not_return_is_an_error(routes, connect, caplog, hook, value, complaint):
+def test_what_a_hook_may_not_return_is_an_error(routes, http, caplog, hook, value, complaint):
     view = type("View", (WebSocketView,), {hook: lambda self, *arguments: value, "__module__": __name__})
     getattr(view, hook).__name__ = hook
     routes.add("ws/", view)
-    ws = connect("/ws/")
-    opened = ws.open()
+    ws = http.websocket("/ws/")
     if hook == "on_open":
-        assert opened.status_code == 500
+        assert ws.status_code == 500
     else:
-        assert closing(ws.send(text("x"))) == (1011, "server error")
+        ws.send("x")
+        assert ending(ws) == (1011, "server error")
     assert complaint in caplog.text
     assert "To answer the client, call self.send()." in caplog.text
 
@@ -251,11 +273,13 @@ def test_a_generator_is_no_hook(opened, caplog):
         def on_message(self, message):
             yield "never run"
 
-    assert closing(opened(View).send(text("x"))) == (1011, "server error")
+    ws = opened(View)
+    ws.send("x")
+    assert ending(ws) == (1011, "server error")
     assert "View.on_message returned generator" in caplog.text
 
 
-def test_a_stopiteration_hangs_no_request(routes, connect):
+def test_a_stopiteration_hangs_no_request(routes, http):
     """asyncio cannot carry one from a thread, and would wait for ever."""
 
     class View(WebSocketView):
@@ -266,4 +290,4 @@ def test_a_stopiteration_hangs_no_request(routes, connect):
             pass
 
     routes.add("ws/", View)
-    assert connect("/ws/").open().status_code == 500
+    assert http.websocket("/ws/").status_code == 500
