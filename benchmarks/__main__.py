@@ -1,4 +1,4 @@
-"""``python -m benchmarks [endpoints|publish|realtime]``: all of it, or one part."""
+"""``python -m benchmarks [endpoints|handler|publish|realtime]``: all of it, or one part."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from importlib import import_module
 
 from .report import Target, print_targets
 
-PARTS = ("endpoints", "publish", "realtime")
+PARTS = ("endpoints", "handler", "publish", "realtime")
 
 
 def main() -> int:
