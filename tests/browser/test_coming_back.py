@@ -52,6 +52,33 @@ def test_both_windows_come_back_by_themselves(board: RunningBoard, open_window: 
         expect(window.said.last).to_have_text("after")
 
 
+def test_a_window_nobody_looks_at_rests_and_catches_up(open_window: OpenWindow) -> None:
+    one, other = open_window(), open_window()
+    set_hidden(one, True)
+    for line in ("board", "document"):
+        expect(one.state_of(line)).to_have_text("paused")
+    other.add_note("unseen")
+    other.say("unheard?")
+    # The WebSocket is not one of the six connections that a browser has for a host.
+    expect(one.said).to_have_text(["unheard?"])
+    expect(other.wire.filter(has_text="POST 204").first).to_be_attached()
+    expect(one.note("unseen")).to_have_count(0)
+    set_hidden(one, False)
+    expect(one.note("unseen")).to_have_count(1)
+    one.expect_connected()
+
+
+def set_hidden(window: Window, hidden: bool) -> None:
+    """Let a window believe that another one is in front of it, or no longer."""
+    window.page.evaluate(
+        """(hidden) => {
+            Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+            document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        hidden,
+    )
+
+
 def test_one_may_ask_to_try_at_once(board: RunningBoard, open_window: OpenWindow) -> None:
     window = open_window()
     board.stop()

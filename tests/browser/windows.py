@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
 
 # What a browser itself writes when a server is not there; no page can keep it from doing so.
-_OF_THE_NETWORK = ("Failed to load resource: net::ERR_", "WebSocket connection to ")
+_of_the_network = re.compile(
+    r"Failed to load resource: (net::ERR_|the server responded with a status of 50[234])|WebSocket connection to "
+)
 
 
 class Window:
@@ -22,7 +25,7 @@ class Window:
         self.page.goto(url)
 
     def _note(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and not message.text.startswith(_OF_THE_NETWORK):
+        if message.type in ("error", "warning") and not _of_the_network.match(message.text):
             self.complaints.append(message.text)
 
     # -- connections ---------------------------------------------------------------------------------------------------

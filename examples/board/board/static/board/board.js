@@ -62,7 +62,8 @@ async function follow(opened, ended) {
 // A change may have come between the stream's first events and its opening.
 async function lookAgain() {
   const response = await fetch("/board/notes/?since=" + last).catch(() => null);
-  if (response?.ok) (await response.json()).notes.forEach(take);
+  const news = response?.ok ? await response.json().catch(() => null) : null;
+  news?.notes.forEach(take);
 }
 
 function take(news) {
@@ -98,7 +99,9 @@ function add(place) {
 // Of some places, the one that has the most room.
 function findPlace() {
   const here = [...notes.values()].filter((note) => !note.gone);
-  const room = ({ x, y }) => Math.min(1, ...here.map((note) => Math.hypot(note.x - x, note.y - y)));
+  const { clientWidth: width, clientHeight: height } = surface;
+  const apart = (a, b) => Math.max(Math.abs(a.x - b.x) * width, Math.abs(a.y - b.y) * height);
+  const room = (place) => Math.min(...here.map((note) => apart(note, place)));
   const places = Array.from({ length: 20 }, () => ({ x: fit(Math.random()), y: fit(Math.random()) }));
   return places.reduce((best, place) => (room(place) > room(best) ? place : best));
 }
@@ -128,7 +131,7 @@ async function flush() {
       pause = 500;
       settle("a note");
       if (unsent.get(id) === fields || !response.ok) unsent.delete(id);
-      if (!response.ok) refused(id, await response.text());
+      if (!response.ok) refused(id, await response.text().catch(() => ""));
       await sleep(BETWEEN_POSTS);
     } else {
       await waitAgain("a note", pause);
@@ -139,7 +142,7 @@ async function flush() {
 }
 
 function refused(id, reason) {
-  toast(reason.length < 100 ? reason : "The server refused this change.");
+  toast(reason.length < 100 && reason ? reason : "The server refused this change.");
   // As it was, from the server.
   if (notes.get(id).version === 0) eraseNote(id);
   notes.delete(id);

@@ -14,7 +14,8 @@ export function startChat() {
   const path = () => `/room/?window=${me.window}&name=${encodeURIComponent(me.name)}`;
   const send = keepSocket("room", path, {
     opened() {
-      send({ since: last });
+      // Two that were said at once may have come the other way round, so begin a few earlier.
+      send({ since: Math.max(last - 20, 0) });
       for (const [key, say] of unsaid) send({ say, key });
     },
     received(news) {

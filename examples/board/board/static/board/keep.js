@@ -2,7 +2,7 @@
 
 import { wire } from "./wire.js";
 
-const FIRST_PAUSE = 500, LONGEST_PAUSE = 15000; // milliseconds
+const FIRST_PAUSE = 500, LONGEST_PAUSE = 8000; // milliseconds
 
 // name -> { state: "live" | "connecting" | "waiting" | "paused", text, wasLive }
 const lines = new Map();

@@ -11,7 +11,7 @@ const PATIENCE = 40000, BETWEEN_SAVES = 300, LONGEST_PAUSE = 8000;
 const page = document.getElementById("document"), note = document.getElementById("document-note");
 // The last version the server is known to have.
 let base = { text: "", version: 0 };
-let etag = "", saving = false;
+let saving = false;
 
 export function startDocument() {
   keep("document", follow, { restful: true });
@@ -19,7 +19,8 @@ export function startDocument() {
 }
 
 async function follow(opened, ended) {
-  for (;;) {
+  // The first answer comes at once, and shows that the server is there.
+  for (let etag = "";;) {
     const asked = Date.now();
     wire("document", "↑", etag ? "GET, waits" : "GET", etag && "If-None-Match: " + etag);
     const response = await fetch("/document/", {
@@ -41,8 +42,10 @@ async function follow(opened, ended) {
   }
 }
 
-// Make the server's version the base, with what was written here meanwhile on top of it.
-function take(next) {
+// Make the server's version the base, with what was written here meanwhile on top of it. begins: the document is another
+// one now, whose versions are counted from the beginning.
+function take(next, { begins = false } = {}) {
+  if (begins) base = { text: page.value, version: 0 };
   if (next.version <= base.version) return;
   const mine = page.value, text = base.version ? rebase(base.text, mine, next.text) : next.text;
   if (text !== mine) {
@@ -67,13 +70,14 @@ async function save() {
     const body = new URLSearchParams({ text, known: base.version });
     const response = await post("/document/save/", body).catch(() => null);
     wire("document", response ? "↓" : "!", response ? "POST " + response.status : "POST lost");
-    if (response?.ok || response?.status === 409) {
+    // 409: somebody has saved before us, and this is their version.
+    const next = [200, 409].includes(response?.status) ? await response.json().catch(() => null) : null;
+    if (next) {
       pause = 500;
       settle("the document");
-      const next = await response.json();
       // Once it is saved it is the base, with what was typed since then on top of it.
-      if (response.ok && next.text === text) base = next;
-      else take(next);
+      if (next.text === text) base = next;
+      else take(next, { begins: next.version < base.version });
     } else {
       await waitAgain("the document", pause);
       pause = Math.min(pause * 2, LONGEST_PAUSE);
