@@ -66,6 +66,12 @@ class RunningBoard:
         if self._pushpin:
             self._pushpin.stop()
 
+    def kill(self) -> None:
+        """``kill -9`` all of it: nobody is told anything."""
+        self._app.kill()
+        if self._pushpin:
+            self._pushpin.kill()
+
     def start_django(self) -> None:
         self._app.start()
         wait_until(self._answers, "the board answers")

@@ -52,6 +52,34 @@ def test_both_windows_come_back_by_themselves(board: RunningBoard, open_window: 
         expect(window.said.last).to_have_text("after")
 
 
+def test_no_word_is_lost_or_doubled_when_the_server_is_killed_in_mid_talk(
+    board: RunningBoard, open_window: OpenWindow
+) -> None:
+    one, other = open_window(), open_window()
+    words = [f"word {number}" for number in range(60)]
+    one.page.evaluate(
+        """(words) => {
+            const form = document.getElementById("say");
+            const timer = setInterval(() => {
+                form.elements.text.value = words.shift();
+                form.requestSubmit();
+                if (!words.length) clearInterval(timer);
+            }, 50);
+        }""",
+        words,
+    )
+    expect(other.said.filter(has_text="word 9")).to_have_count(1)
+    board.kill()
+    expect(other.health).to_have_text("Connection lost")
+    board.start()
+    for window in (one, other):
+        expect(window.page.locator("#chat .pending")).to_have_count(0)
+        expect(window.said).to_have_count(len(words))
+        assert sorted(window.said.all_text_contents()) == sorted(words)
+        # The others are who they were, and nobody is here twice.
+        expect(window.others).to_have_count(1)
+
+
 def test_a_window_nobody_looks_at_rests_and_catches_up(open_window: OpenWindow) -> None:
     one, other = open_window(), open_window()
     set_hidden(one, True)
