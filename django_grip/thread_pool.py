@@ -45,7 +45,8 @@ class ThreadPool:
 
     limit: when so many are at work, further requests wait; as many idle ones are kept. patience: seconds. When nothing
     was done in that time for those who wait, one of them gets a thread all the same: those who are at work may be
-    waiting for them.
+    waiting for them. Until the limit is kept again there is that one more for all: requests that hang must not leave
+    the others a thread now and then.
     """
 
     def __init__(self, *, limit: int = 32, patience: float = 0.1) -> None:
@@ -59,6 +60,7 @@ class ThreadPool:
         self._idle: list[_Thread] = []
         self._waiting: deque[Lease] = deque()
         self._working = 0
+        self._allowed = self.limit
         self._started = 0
         self._threads = 0
         self._served = 0
@@ -121,7 +123,9 @@ class ThreadPool:
             threading.Thread(target=self._watch, name="grip-request-watch", daemon=True).start()
 
     def _serve(self) -> None:
-        while self._waiting and self._working < self.limit and self._assign(self._waiting.popleft()):
+        if self._working < self.limit:
+            self._allowed = self.limit
+        while self._waiting and self._working < self._allowed and self._assign(self._waiting.popleft()):
             pass
 
     def _give_back(self, lease: Lease) -> None:
@@ -144,8 +148,8 @@ class ThreadPool:
                 if not self._waiting:
                     self._watched = False
                     return
-                if served == self._served:
-                    self._assign(self._waiting.popleft())
+                if served == self._served and self._assign(self._waiting.popleft()):
+                    self._allowed = max(self._allowed, self._working)
                 served = self._served
             bell.wait(self._patience)
 
@@ -198,7 +202,7 @@ class Lease(Executor):
             if self.used:
                 return  # it is being waited for already
             self.used = True
-            if pool._working < pool.limit:
+            if pool._working < pool._allowed:
                 pool._assign(self)
             else:
                 pool._wait(self)

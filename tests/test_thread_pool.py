@@ -170,6 +170,32 @@ def test_those_who_wait_for_each_other_are_no_deadlock() -> None:
     assert (pool.idle, pool.working) == (2, 0)
 
 
+def test_those_that_hang_leave_the_others_threads_and_not_one_now_and_then() -> None:
+    pool = ThreadPool(limit=2, patience=0.01)
+    hanging = [Busy(pool) for _ in range(4)]
+    assert all(each.began.wait(PATIENCE) for each in hanging)
+    first = pool.lease()
+    call(first)
+    first.close()
+    # From now on patience would be of no use.
+    pool._patience = NEVER
+    for _ in range(20):
+        lease = pool.lease()
+        call(lease)
+        lease.close()
+    for each in hanging:
+        each.end()
+    # They are gone, and the limit is what it was.
+    busy, other = [Busy(pool), Busy(pool)], pool.lease()
+    future = other.submit(int)
+    assert "1 waited for" in repr(pool)
+    for each in busy:
+        each.end()
+    assert future.result(PATIENCE) == 0
+    other.close()
+    assert pool.idle == 2
+
+
 def test_a_thread_that_waits_for_something_else_makes_room() -> None:
     pool = ThreadPool(limit=1, patience=NEVER)
     lease, other = pool.lease(), pool.lease()
