@@ -236,7 +236,7 @@ def test_a_stream_that_comes_back_hears_what_it_missed(board: Site) -> None:
     assert [found["gone"] for found in looked if found["id"] == note] == [True]
 
 
-@pytest.mark.parametrize("last", ["999999", "9" * 40, "yesterday"])
+@pytest.mark.parametrize("last", ["999999", "9" * 5000, "yesterday"], ids=["later", "huge", "word"])
 def test_a_stream_that_knows_another_board_begins_anew(board: Site, last: str) -> None:
     note = make_name()
     change(board, id=note, text="first")

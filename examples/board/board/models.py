@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
@@ -55,11 +56,13 @@ class Note(models.Model):
         return self.text
 
     @classmethod
-    def change(cls, fields: dict[str, object]) -> Note:
+    def change(cls, fields: Any) -> Note:
         """Change the note named by `fields["id"]`, or make it. The same change twice does no harm.
 
         Raises: ValidationError, Full.
         """
+        if not isinstance(fields, dict) or "id" not in fields:
+            raise ValidationError("A change is a JSON object that names its note.")
         if not all(isinstance(value, cls.FIELDS.get(name, ())) for name, value in fields.items()):
             raise ValidationError("There are fields that a note does not have, or that are something else.")
         with transaction.atomic():
@@ -70,14 +73,14 @@ class Note(models.Model):
                     raise Full
             for name, value in fields.items():
                 setattr(note, name, value)
-            note.version = 1 + (cls.last_version() or 0)
+            note.version = cls.last_version() + 1
             note.full_clean()
             note.save()
         return note
 
     @classmethod
-    def last_version(cls) -> int | None:
-        return cls.objects.aggregate(last=models.Max("version"))["last"]
+    def last_version(cls) -> int:
+        return cls.objects.aggregate(last=models.Max("version"))["last"] or 0
 
     def as_dict(self) -> dict[str, object]:
         return {name: getattr(self, name) for name in self.FIELDS} | {"version": self.version}
