@@ -18,7 +18,7 @@ from django.core import signals
 from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest, get_script_prefix
 from django.core.handlers.base import BaseHandler
-from django.db import close_old_connections, reset_queries
+from django.db import close_old_connections, connections, reset_queries
 from django.http import FileResponse, HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
@@ -95,7 +95,7 @@ class GripHandler(ASGIHandler):
             if self.is_async:
                 response, closed = await self._respond_async(scope, body_file), False
             else:
-                response, closed = await thread.call(self._respond, scope, body_file)
+                response, closed = await thread.call(self._respond, scope, body_file, thread.is_lent)
         except BaseException:
             disconnect.stop()
             await self._finish(thread, None)
@@ -124,8 +124,11 @@ class GripHandler(ASGIHandler):
 
     # ---- requests and responses
 
-    def _respond(self, scope: Scope, body_file: IO[bytes]) -> tuple[HttpResponseBase, bool]:
-        """Answer a request, in its thread. Returns whether the response is closed already, too."""
+    def _respond(self, scope: Scope, body_file: IO[bytes], is_lent: bool) -> tuple[HttpResponseBase, bool]:
+        """Answer a request, in its thread. Returns whether the response is closed already, too.
+
+        is_lent: the thread is.
+        """
         set_script_prefix(get_script_prefix(scope))
         signals.request_started.send(sender=ASGIHandler, scope=scope)
         request, error = self.create_request(scope, body_file)
@@ -134,6 +137,8 @@ class GripHandler(ASGIHandler):
             return response, False
         # Nobody will notice that it was before sending, and it saves a way to the thread.
         response.close()
+        if is_lent:
+            _end_transactions()
         return response, True
 
     async def _respond_async(self, scope: Scope, body_file: IO[bytes]) -> HttpResponseBase:
@@ -152,7 +157,9 @@ class GripHandler(ASGIHandler):
     async def _finish(self, thread: RequestThread, response: HttpResponseBase | None) -> None:
         """Close the response, or what there was instead of one, and tell that the request is finished."""
         finish = _tell_finished if response is None else response.close
-        if thread.used or not _is_closed_unseen(response):
+        if thread.is_lent and thread.used:
+            await thread.call(_finish_and_tidy, finish)
+        elif thread.used or not _is_closed_unseen(response):
             await thread.call(finish)
         else:
             finish()
@@ -277,6 +284,29 @@ def _age_connections() -> None:
     """What the signal at the beginning of a request would do in this thread."""
     reset_queries()
     close_old_connections()
+
+
+def _finish_and_tidy(finish: Callable[[], object]) -> None:
+    try:
+        finish()
+    finally:
+        _end_transactions()
+
+
+def _end_transactions() -> None:
+    """End what a request has left open in its thread, as when it was cancelled: the next would be in the midst of it.
+
+    Django ages a connection only outside of transactions.
+    """
+    for connection in connections.all(initialized_only=True):
+        if connection.in_atomic_block:
+            logger.error(
+                "A request ended without the end of its transaction on the database %r, which is rolled back.",
+                connection.alias,
+            )
+            connection.close()
+            # Closed within a transaction it would not open again.
+            del connections[connection.alias]
 
 
 # ---- the client

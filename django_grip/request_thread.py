@@ -75,6 +75,11 @@ class RequestThread(ThreadSensitiveContext):
             _context.reset(self._mark)
 
     @property
+    def is_lent(self) -> bool:
+        """Whether the thread is one that other requests had, and will have."""
+        return self._lease is not None
+
+    @property
     def used(self) -> bool:
         """Whether something has run in the thread. True if somebody above decides about threads."""
         return self._lease is None or self._lease.used

@@ -14,7 +14,7 @@ from asgiref.sync import async_to_sync, iscoroutinefunction, sync_to_async
 from django.core import signals
 from django.core.exceptions import SuspiciousOperation
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.http import FileResponse, Http404, HttpResponse, StreamingHttpResponse
 from django.template.response import SimpleTemplateResponse
 from django.urls import get_script_prefix, path, reverse
@@ -521,6 +521,35 @@ async def test_a_transaction_may_span_several_calls_of_a_view(ours: Project, dat
         return HttpResponse(str(states))
 
     assert (await ours.ask(view)).text == "[False, False]"
+
+
+@pytest.mark.parametrize("ending", ["answered", "cancelled", "raised"])
+async def test_a_transaction_left_open_ends_with_its_request(
+    ours: Project, database: Any, ending: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    began, gone = asyncio.Event(), asyncio.Event()
+
+    async def view(request: Any, rest: str = "") -> HttpResponse:
+        if rest == "leave":
+            await sync_to_async(transaction.atomic().__enter__)()
+            await sync_to_async(query)(1)
+            began.set()
+            if ending == "raised":
+                raise ValueError("mine")
+            if ending == "cancelled":
+                await asyncio.Event().wait()
+        states = [await sync_to_async(lambda: connection.in_atomic_block)(), await sync_to_async(query)(1)]
+        return HttpResponse(str(states))
+
+    application = ours.application(view)
+    asking = asyncio.create_task(ask(application, "/leave", gone=gone))
+    await began.wait()
+    if ending == "cancelled":
+        gone.set()
+    await asking
+    assert (await ask(application)).text == "[False, 1]"
+    text = "A request ended without the end of its transaction on the database 'default', which is rolled back."
+    assert [record.getMessage() for record in caplog.records if record.name == "django_grip"] == [text]
 
 
 # ---- threads, loops, contextvars
