@@ -104,8 +104,13 @@ class Hub:
     def _leave(self, exchange: Exchange, channel: str) -> None:
         state = self._channels[channel]
         del state.subscribers[exchange]
-        if not state.subscribers:
+        if state.subscribers:
+            return
+        if state.changed or state.held_back or state.last_id is not None:
             self._keep_for_a_while(state)
+        else:
+            # Names that clients make up, and nobody publishes to, must not fill the memory.
+            del self._channels[channel]
 
     # Publishing
 

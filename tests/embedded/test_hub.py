@@ -326,6 +326,30 @@ def test_nothing_is_kept_of_channels_and_ids_that_nobody_needs(engine: Engine) -
     assert (hub._channels, hub._subscriptions) == ({}, {})
 
 
+def test_of_a_channel_that_nothing_was_published_to_nothing_is_kept(engine: Engine) -> None:
+    """It needs no clock: no timer is set for what clients do."""
+    subscriber = Subscriber(engine, "stays")
+    for number in range(1000):
+        engine.hub.subscribe(subscriber, f"made up {number}")
+        engine.hub.unsubscribe(subscriber, f"made up {number}")
+        Subscriber(engine, f"another {number}").finish()
+    assert list(engine.hub._channels) == ["stays"]
+    assert engine.hub.deadline is None
+
+
+def test_a_channel_whose_last_subscriber_leaves_in_the_midst_of_an_item_goes_on(engine: Engine) -> None:
+    class Leaving(Subscriber):
+        def receive_item(self, item: PublishedItem, channel: str, now: float) -> None:
+            super().receive_item(item, channel, now)
+            engine.hub.drop(self)
+
+    leaving = Leaving(engine, "c")
+    engine.publish([stream_item("c", b"1"), stream_item("c", b"2")], 0)
+    coming = Subscriber(engine, "c")
+    engine.publish([stream_item("c", b"3")], 0)
+    assert (leaving.received, coming.received) == (["1"], ["3"])
+
+
 def test_what_is_still_young_outlives_the_sweeping(engine: Engine) -> None:
     publish(engine, stream_item("old", id="1"), now=0.0)
     publish(engine, stream_item("young", id="2"), now=59.0)
