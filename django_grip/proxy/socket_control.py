@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..exceptions import ControlMessageError
 from ..protocol.control import ControlMessage, parse_control
+from ..protocol.session_meta import MAX_META_TOTAL
 from .effects import Binary, Effect, Text
 from .filters import passes_filters
 from .socket_timers import SocketTimers
@@ -26,11 +27,12 @@ class SocketControl:
     channels: the filters of each subscription. timers: None until there is one.
     """
 
-    __slots__ = ("_meta", "channels", "is_detached", "timers")
+    __slots__ = ("_meta", "_meta_size", "channels", "is_detached", "timers")
 
     def __init__(self) -> None:
         self.channels: dict[str, tuple[str, ...]] = {}
         self._meta: dict[str, str] = {}
+        self._meta_size = 0
         self.timers: SocketTimers | None = None
         self.is_detached = False
 
@@ -68,10 +70,17 @@ class SocketControl:
         exchange.engine.hub.subscribe(exchange, message.channel)
 
     def _set_meta(self, message: ControlMessage) -> None:
-        if message.value is None:
-            self._meta.pop(message.name, None)
+        name, value = message.name, message.value
+        old = self._meta.get(name)
+        size = self._meta_size - (0 if old is None else len(name) + len(old))
+        if value is None:
+            self._meta.pop(name, None)
+            self._meta_size = size
+        elif (size := size + len(name) + len(value)) > MAX_META_TOTAL:
+            logger.warning("A WebSocket's meta would have %d characters; %.40r is not set.", size, name)
         else:
-            self._meta[message.name] = message.value
+            self._meta[name] = value
+            self._meta_size = size
 
     def _set_timer(self, message: ControlMessage, exchange: Exchange, now: float) -> None:
         if self.timers is None:

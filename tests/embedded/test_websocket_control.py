@@ -119,6 +119,23 @@ def set_meta(name: str, value: str | None = None) -> WebSocketEvent:
     return control(json.dumps(message if value is None else {**message, "value": value}))
 
 
+def test_what_filters_know_does_not_grow_without_end(caplog):
+    driver = Driver().accept(subscribe("room", "skip-self"))
+    for number in range(20):
+        driver.send("hi")
+        driver.respond(answer(set_meta("user", f"{number}"), set_meta(f"made up {number:02}", "x" * 9990)))
+    assert driver.exchange._control._meta == {
+        "user": "19",
+        **{f"made up {number:02}": "x" * 9990 for number in range(3)},
+    }
+    assert "A WebSocket's meta would have 40005 characters; 'made up 03' is not set." in caplog.messages
+    driver.send("hi")
+    driver.respond(answer(set_meta("made up 00"), set_meta("other", "x" * 9990)))
+    assert set(driver.exchange._control._meta) == {"user", "made up 01", "made up 02", "other"}
+    driver.publish(item("mine", meta={"sender": "19"}), item("another's", meta={"sender": "1"}))
+    assert driver.said == ["another's"]
+
+
 FILTERED = [
     # filters, the connection's meta, the item's meta, whether it arrives
     (["skip-self"], {"user": "ann"}, {"sender": "ann"}, False),
