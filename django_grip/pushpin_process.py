@@ -20,6 +20,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from .pushpin import MAX_SOCKET_DIRECTORY, PushpinConfig, PushpinConfigError, Version
+from .pushpin_keeper import remove
 
 __all__ = [
     "PushpinProcess",
@@ -191,6 +192,8 @@ class PushpinProcess:
         """End it and all its services, and wait until that is done."""
         process = self._process
         if process is None:
+            if self._removes_directory:
+                remove(Path(self._config.directory))
             return
         self._shows = False
         if process.stdin is not None:

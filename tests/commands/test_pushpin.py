@@ -210,11 +210,14 @@ def test_two_of_them_do_not_meet(setup: Setup, make_project: Callable[..., Proje
         ("control", "CommandError: 127.0.0.1:{}, the control port of GRIP_PROXIES, is in use, perhaps by a Pushpin"),
     ],
 )
-def test_a_port_that_is_taken_is_told(setup: Setup, which: str, text: str) -> None:
+def test_a_port_that_is_taken_is_told(setup: Setup, conf: Path, which: str, text: str) -> None:
     port = getattr(setup, which)
+    # Where its own directory would be, and is gone.
+    conf.mkdir()
     with socket.create_server(("127.0.0.1", port)):
-        done = setup.project.run("pushpin", str(setup.port))
+        done = setup.project.run("pushpin", str(setup.port), env={"TMPDIR": str(conf)})
     assert (done.returncode, done.stdout) == (1, "")
+    assert list(conf.iterdir()) == []
     assert done.stderr.startswith(text.format(port))
     assert "Traceback" not in done.stderr
 
