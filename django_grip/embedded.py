@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from .conf import derive_secrets, embedded_keys, grip_settings, project_home
 from .exceptions import ProtocolError, PublishError
+from .listeners import is_another_users
 from .protocol.keys import load_key
 from .protocol.signatures import build_grip_sig
 from .proxy.epcp import parse_items
@@ -227,13 +228,14 @@ class _RegistryTransport:
     max_bytes = _MAX_BYTES
 
     def __init__(self) -> None:
-        self._transports: dict[tuple[str, str], HttpTransport] = {}
+        # By server, so that one that comes after another on the same port is looked at anew.
+        self._transports: dict[Server, HttpTransport] = {}
 
     def send(self, parcels: Sequence[Parcel], *, deadline: float) -> None:
         names = _names()
         servers = find_servers(names)
+        self._forget_all_but(servers)
         if not servers:
-            self.close()
             raise Turned("no server of this project is running")
         secrets = dict(zip(names, derive_secrets("control"), strict=True))
         errors: list[TransportError] = []
@@ -241,7 +243,7 @@ class _RegistryTransport:
             # Where no client has come yet there is nobody to send to.
             if server.url is not None:
                 try:
-                    self._transport(server.url, secrets[server.name]).send(parcels, deadline=deadline)
+                    self._transport(server, server.url, secrets[server.name]).send(parcels, deadline=deadline)
                 except TransportError as error:
                     errors.append(_explain(error, server))
         if errors:
@@ -249,15 +251,19 @@ class _RegistryTransport:
             raise min(errors, key=_rank)
 
     def close(self) -> None:
-        for transport in self._transports.values():
-            transport.close()
-        self._transports.clear()
+        self._forget_all_but(())
 
-    def _transport(self, url: str, secret: str) -> HttpTransport:
-        key = url, secret
-        if key not in self._transports:
-            self._transports[key] = HttpTransport(url, _ServerAuthority(secret))
-        return self._transports[key]
+    def _forget_all_but(self, servers: Sequence[Server]) -> None:
+        for server in self._transports.keys() - set(servers):
+            self._transports.pop(server).close()
+
+    def _transport(self, server: Server, url: str, secret: str) -> HttpTransport:
+        if server not in self._transports:
+            if is_another_users(url):
+                # Ours listens on some other address, or no longer. Whoever is there would read what is published.
+                raise Turned(f"another user's process listens on {url}; nothing is sent there")
+            self._transports[server] = HttpTransport(url, _ServerAuthority(secret))
+        return self._transports[server]
 
 
 def _explain(error: TransportError, server: Server) -> TransportError:

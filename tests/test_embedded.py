@@ -405,6 +405,30 @@ def test_a_server_that_has_closed_its_doors_is_named(servers: list[Server], make
         publish("test", HttpStreamFormat("1"), blocking=True)
 
 
+def test_another_users_server_on_the_port_gets_nothing(
+    servers: list[Server], make_server: MakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anothers, ours = make_server(), make_server()
+    monkeypatch.setattr(embedded, "is_another_users", lambda url: url == anothers.url)
+    servers += [Server(names()[0], 1, anothers.url), Server(names()[0], 2, ours.url)]
+    with pytest.raises(PublishError, match=f"another user's process listens on {anothers.url}; nothing is sent there"):
+        publish("test", HttpStreamFormat("1"), blocking=True)
+    assert (anothers.requests, ours.contents()) == ([], ["1"])
+
+
+def test_a_server_that_comes_after_another_on_its_port_is_looked_at_anew(
+    servers: list[Server], make_server: MakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[str] = []
+    monkeypatch.setattr(embedded, "is_another_users", lambda url: looks.append(url))
+    server = make_server()
+    for pid, times in ((1, 2), (2, 2)):
+        servers[:] = [Server(names()[0], pid, server.url)]
+        for _ in range(times):
+            publish("test", HttpStreamFormat(f"{pid}"), blocking=True)
+    assert (server.contents(), looks) == (["1", "1", "2", "2"], [server.url] * 2)
+
+
 def test_one_server_that_fails_does_not_keep_an_item_from_the_others(
     servers: list[Server], make_server: MakeServer, settings: Any
 ) -> None:
