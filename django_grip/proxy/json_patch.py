@@ -26,7 +26,7 @@ def patch_body(body: bytes, operations: Iterable[Mapping[str, Any]]) -> bytes:
     """Apply a patch to a JSON text; a line end behind it stays. Raises: PatchError."""
     try:
         document = json.loads(body)
-        text = json.dumps(apply_patch(document, operations), ensure_ascii=False, separators=(",", ":"))
+        text = json.dumps(apply_patch(document, operations), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         patched = text.encode()
     except PatchError:
         raise

@@ -134,6 +134,12 @@ def test_a_body_that_no_text_can_carry_is_refused() -> None:
         patch_body(b'"\\ud800"', [])
 
 
+@pytest.mark.parametrize(("body", "value"), [(b"[NaN]", 1), (b"[1e999]", 1), (b"[1]", float("inf"))])
+def test_what_comes_out_is_json(body, value):
+    with pytest.raises(PatchError, match="the body is not JSON"):
+        patch_body(body, [op("add", "/0", value=value)])
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=3),
     lambda children: (
