@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 from urllib.parse import quote
 
 from .application import ASGIApplication
 from .authority import Authority
 from .client_headers import refuse_client
 from .control import ControlPath, find_endpoint
-from .effects import Close, Respond
+from .effects import Respond
 from .engine import Engine
+from .http_exchange import HttpExchange
 from .http_shell import HttpShell
 from .inbox import Inbox
 from .lifespan import serve_lifespan
@@ -24,6 +24,7 @@ from .pump import Pump
 from .responses import Receive, Scope, Send, plain_response, see_closed, send_denial, send_response
 from .runs import Runs
 from .signals import SignalChain
+from .websocket_exchange import WebSocketExchange
 from .websocket_shell import WebSocketShell
 from .workers import describe_workers
 
@@ -111,7 +112,7 @@ class EmbeddedProxy:
         if isinstance(request, Respond):
             await send_response(send, scope["method"], request.status, request.headers, request.body)
             return
-        shell = HttpShell(self.engine.open_http(request), request, self._runs, scope, receive, send)
+        shell = HttpShell(HttpExchange(self.engine, request), request, self._runs, scope, receive, send)
         self._clients.add(shell)
         try:
             await shell.run(self._application)
@@ -127,7 +128,7 @@ class EmbeddedProxy:
                 await send_denial(send, scope, refusal.status, refusal.headers, refusal.body)
                 await see_closed()
             return
-        shell = WebSocketShell(self.engine.open_websocket(request), self._runs, scope, receive, send)
+        shell = WebSocketShell(WebSocketExchange(self.engine, request), self._runs, scope, receive, send)
         self._clients.add(shell)
         try:
             await shell.run()
@@ -180,10 +181,8 @@ class EmbeddedProxy:
         if self._loop is None or self.engine.is_shut_down:
             return
         self._inbox.close()
-        self.engine.shut_down(self._loop.time())
+        self.engine.shut_down(self._loop.time(), is_restart=self.restarting)
         for client in tuple(self._clients):
-            if self.restarting:
-                _say_that_we_restart(client)
             client.hurry()
 
     async def _shut_down(self) -> None:
@@ -241,9 +240,3 @@ def _refuse_target(path: str) -> Respond:
     text = "The request target is not a path."
     logger.warning("Refused with 400: %s: %s", ascii(path[:60])[1:-1], text)
     return plain_response(400, text)
-
-
-def _say_that_we_restart(client: Pump) -> None:
-    outbox: Any = client.exchange.outbox
-    if outbox and isinstance(outbox[-1], Close) and outbox[-1].code == 1001:
-        outbox[-1] = Close(1012, "service restart")

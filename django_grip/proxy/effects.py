@@ -13,7 +13,7 @@ __all__ = ["Abort", "Accept", "Begin", "Binary", "Chunk", "Close", "Deny", "Effe
 
 
 class Effect:
-    """Base of all effects. size: the bytes it holds while it waits for a slow client."""
+    """Base of all effects. size: what it counts for while it waits for a slow client: bytes, of a text characters."""
 
     __slots__ = ("size",)
     size: int

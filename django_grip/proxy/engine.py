@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING
 
 from ..protocol.headers import build_grip_feature
 from ..protocol.signatures import build_grip_sig
-from .http_exchange import HttpExchange
 from .hub import Hub
-from .messages import ClientRequest, Headers
+from .messages import Headers
 from .options import FEATURES, ProxyOptions
 from .published import PublishedItem
 
 if TYPE_CHECKING:
     from .exchange import Exchange
-    from .websocket_exchange import WebSocketExchange
 
 __all__ = ["Engine"]
 
@@ -35,6 +33,8 @@ _FEATURE_HEADER = (b"grip-feature", build_grip_feature(FEATURES).encode())
 class Engine:
     """An embedded GRIP proxy without its I/O.
 
+    exchanges: those that are not done; each enters itself when it is made.
+    is_shut_down, is_restarting: the server ends; and it will be back.
     wall_clock: seconds since the epoch, for what is signed. All other times are `now`, handed in by whoever drives it:
     seconds that only ever grow, the same for every exchange.
     """
@@ -44,23 +44,10 @@ class Engine:
         self.hub = Hub(self.options)
         self.exchanges: set[Exchange] = set()
         self.is_shut_down = False
+        self.is_restarting = False
         self._wall_clock = wall_clock
         self._signature = b""
         self._signature_minted: float | None = None
-
-    def open_http(self, request: ClientRequest) -> HttpExchange:
-        """Begin an exchange for a client's HTTP request; the driver calls its `start`."""
-        exchange = HttpExchange(self, request)
-        self.exchanges.add(exchange)
-        return exchange
-
-    def open_websocket(self, request: ClientRequest, *, connection_id: str | None = None) -> WebSocketExchange:
-        """Begin an exchange for a client's WebSocket; the driver calls its `start`. connection_id: None makes one."""
-        from .websocket_exchange import WebSocketExchange
-
-        exchange = WebSocketExchange(self, request, connection_id)
-        self.exchanges.add(exchange)
-        return exchange
 
     def forget(self, exchange: Exchange) -> None:
         """An exchange is done: it has no subscriptions any longer."""
@@ -80,9 +67,12 @@ class Engine:
         """The hub's deadline may have come."""
         self.hub.wake(now)
 
-    def shut_down(self, now: float) -> None:
-        """The server ends: part with every client properly. From now on nothing is held any longer."""
-        self.is_shut_down = True
+    def shut_down(self, now: float, *, is_restart: bool = False) -> None:
+        """The server ends: part with every client properly. From now on nothing is held any longer.
+
+        is_restart: WebSockets are told that the server will be back (1012), and not that it is gone (1001).
+        """
+        self.is_shut_down, self.is_restarting = True, is_restart
         for exchange in tuple(self.exchanges):
             try:
                 exchange.shut_down(now)

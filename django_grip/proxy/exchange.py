@@ -11,7 +11,7 @@ from .messages import AppFailure, AppRequest, AppResponse
 
 if TYPE_CHECKING:
     from .engine import Engine
-    from .hub import PublishedItem
+    from .published import PublishedItem
 
 __all__ = ["Exchange"]
 
@@ -42,6 +42,7 @@ class Exchange:
         self.deadline: float | None = None
         self.done = False
         self.notify: Callable[[], None] = _nobody_listens
+        engine.exchanges.add(self)
 
     def start(self, now: float) -> None:
         """Begin: the first request to the application is asked for."""

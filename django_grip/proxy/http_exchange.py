@@ -20,7 +20,7 @@ from .stream_hold import StreamHold
 if TYPE_CHECKING:
     from .engine import Engine
 
-__all__ = ["HttpExchange", "has_instruct"]
+__all__ = ["HttpExchange"]
 
 logger = logging.getLogger("django_grip")
 

@@ -12,7 +12,8 @@ from collections.abc import Awaitable
 
 from .application import ASGIApplication, BadResponse, Collector, list_headers
 from .effects import Abort, Begin, Chunk, Effect, End, Respond
-from .http_exchange import HttpExchange, has_instruct
+from .http_exchange import HttpExchange
+from .instructions import has_instruct
 from .messages import AppFailure, AppResponse, ClientRequest, first_of
 from .pump import Pump
 from .responses import Message, Receive, Scope, Send, frame_headers, send_response

@@ -18,7 +18,7 @@ from .published import PublishedItem
 if TYPE_CHECKING:
     from .exchange import Exchange
 
-__all__ = ["Hub", "PublishedItem"]
+__all__ = ["Hub"]
 
 logger = logging.getLogger("django_grip")
 

@@ -29,10 +29,13 @@ class ProxyOptions:
     links); a client's own request may take as long as the client waits.
     max_client_message: a WebSocket message over it closes with 1009. max_client_queue: of what a client sent and the
     application has not been asked about yet; beyond it nothing more is read from the client.
-    max_events_response, max_held_body: of the application's answers to events, and of a body that comes with a hold.
+    max_events_response: of the application's answers to events, to links, and of one that begins a stream.
+    max_held_body: of a long-poll's answer, and of its request, which is kept to be made again.
     max_outbox, max_outbox_items: what may wait for a client that does not read; beyond it the client is closed.
     max_channels: of one connection. min_keep_alive_interval, min_longpoll_timeout: less is taken as this.
+    default_longpoll_timeout, default_keep_alive_timeout, default_next_timeout: for who says none.
     remember_ids: how long a published id is remembered. hold_back: how long an item waits for the one before it.
+    max_publish_body: of a publish over the control path.
     """
 
     key: Key | None = None

@@ -42,7 +42,7 @@ else:
 class Pump:
     """One client's exchange, put on an event loop.
 
-    The task that the server made for the client reads (`read`); a task that writes lives only while there is something
+    The task that the server made for the client reads (`run`); a task that writes lives only while there is something
     to write, so that an idle client costs none. `pump` may be called at any time, from within the loop.
     """
 

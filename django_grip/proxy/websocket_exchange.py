@@ -65,7 +65,7 @@ class WebSocketExchange(SocketClient):
         "connection_id",
     )
 
-    def __init__(self, engine: Engine, request: ClientRequest, connection_id: str | None = None) -> None:
+    def __init__(self, engine: Engine, request: ClientRequest, *, connection_id: str | None = None) -> None:
         super().__init__(engine, request.path)
         self.connection_id = connection_id or str(uuid4())
         self._query = request.query
@@ -162,12 +162,12 @@ class WebSocketExchange(SocketClient):
         self._set_deadline()
 
     def shut_down(self, now: float) -> None:
-        """The server ends: close the client with 1001, and ask the application nothing more."""
+        """The server ends: close the client with 1001 or 1012, and ask the application nothing more."""
         if self.done:
             return
         self.asks = []
         if self._phase == OPEN:
-            self.put(Close(1001, "going away"))
+            self.put(Close(1012, "service restart") if self.engine.is_restarting else Close(1001, "going away"))
         elif self._phase == OPENING and self._queue.end is None:
             self.put(build_refusal(503, "The server is shutting down."))
         self.finish()

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from django.test import AsyncClient, Client, SimpleTestCase
 
+from ..proxy.http_exchange import HttpExchange
+from ..proxy.websocket_exchange import WebSocketExchange
 from .application import Application, AsyncApplication
 from .clock import Clock
 from .in_process import proxy
@@ -48,7 +50,7 @@ class GripClient(Client):
         request = build_handshake(
             self, path, subprotocols=subprotocols, secure=secure, headers=headers, query_params=query_params
         )
-        exchange = proxy.engine.open_websocket(request)
+        exchange = WebSocketExchange(proxy.engine, request)
         return self._open(WebSocket(self, exchange, Application(self, secure=secure), path))
 
     def stream(
@@ -66,7 +68,7 @@ class GripClient(Client):
         request = build_request(
             self, path, method=method, body=body, secure=secure, headers=headers, query_params=query_params
         )
-        return self._open(Stream(self, proxy.engine.open_http(request), Application(self, secure=secure), path))
+        return self._open(Stream(self, HttpExchange(proxy.engine, request), Application(self, secure=secure), path))
 
     def longpoll(
         self,
@@ -83,7 +85,7 @@ class GripClient(Client):
         request = build_request(
             self, path, method=method, body=body, secure=secure, headers=headers, query_params=query_params
         )
-        return self._open(LongPoll(self, proxy.engine.open_http(request), Application(self, secure=secure), path))
+        return self._open(LongPoll(self, HttpExchange(proxy.engine, request), Application(self, secure=secure), path))
 
     def advance(self, seconds: float) -> None:
         """Let so many seconds go by for the proxy, and everything happen that is due meanwhile, in order."""
@@ -147,7 +149,7 @@ class AsyncGripClient(AsyncClient):
             request = build_handshake(
                 self, path, subprotocols=subprotocols, secure=secure, headers=headers, query_params=query_params
             )
-            exchange = proxy.engine.open_websocket(request)
+            exchange = WebSocketExchange(proxy.engine, request)
             return await self._open(AsyncWebSocket(self, exchange, AsyncApplication(self, secure=secure), path))
 
         return Opening(open_it)
@@ -169,7 +171,7 @@ class AsyncGripClient(AsyncClient):
             request = build_request(
                 self, path, method=method, body=body, secure=secure, headers=headers, query_params=query_params
             )
-            exchange = proxy.engine.open_http(request)
+            exchange = HttpExchange(proxy.engine, request)
             return await self._open(AsyncStream(self, exchange, AsyncApplication(self, secure=secure), path))
 
         return Opening(open_it)
@@ -191,7 +193,7 @@ class AsyncGripClient(AsyncClient):
             request = build_request(
                 self, path, method=method, body=body, secure=secure, headers=headers, query_params=query_params
             )
-            exchange = proxy.engine.open_http(request)
+            exchange = HttpExchange(proxy.engine, request)
             return await self._open(AsyncLongPoll(self, exchange, AsyncApplication(self, secure=secure), path))
 
         return Opening(open_it)

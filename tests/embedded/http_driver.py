@@ -61,7 +61,7 @@ class Client:
         now: float = 0.0,
     ) -> None:
         request = ClientRequest(method, path, query, [HOST] if headers is None else headers, body=body)
-        self.exchange: HttpExchange = engine.open_http(request)
+        self.exchange = HttpExchange(engine, request)
         self.exchange.notify = self.pump
         self.effects: list[Effect] = []
         self.asks: list[AppRequest] = []

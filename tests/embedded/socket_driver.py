@@ -8,6 +8,7 @@ from django_grip.proxy.engine import Engine
 from django_grip.proxy.messages import AppFailure, AppRequest, AppResponse, ClientRequest, Headers
 from django_grip.proxy.options import ProxyOptions
 from django_grip.proxy.published import PublishedItem, SocketMessage
+from django_grip.proxy.websocket_exchange import WebSocketExchange
 
 EVENTS = (b"content-type", b"application/websocket-events")
 GRIP = (b"sec-websocket-extensions", b"grip")
@@ -73,7 +74,7 @@ class Driver:
         self.engine = engine or Engine(options)
         self.now = 1000.0
         request = ClientRequest("GET", path, query, headers=list(headers), scheme="ws")
-        self.exchange = self.engine.open_websocket(request, connection_id="c1")
+        self.exchange = WebSocketExchange(self.engine, request, connection_id="c1")
         self.exchange.notify = self.take
         self.reads = reads
         self.effects: list[Effect] = []

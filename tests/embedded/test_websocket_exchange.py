@@ -16,6 +16,7 @@ from django_grip.proxy.effects import Accept, Close, Deny, Text
 from django_grip.proxy.engine import Engine
 from django_grip.proxy.messages import AppFailure, AppResponse, ClientRequest
 from django_grip.proxy.options import ProxyOptions
+from django_grip.proxy.websocket_exchange import WebSocketExchange
 
 from .socket_driver import CLIENT_HEADERS, EVENTS, GRIP, Driver, answer, item, opening, subscribe, text
 
@@ -103,7 +104,7 @@ def test_a_client_says_nothing_that_only_the_proxy_says(forged):
 
 def test_connections_without_a_name_get_one_each():
     engine = Engine()
-    names = {engine.open_websocket(ClientRequest("GET", b"/")).connection_id for _ in range(3)}
+    names = {WebSocketExchange(engine, ClientRequest("GET", b"/")).connection_id for _ in range(3)}
     assert len(names) == 3
     assert all(len(name) == 36 for name in names)
 
@@ -591,6 +592,13 @@ def test_a_published_close_ends_the_connection():
     assert driver.events == [close(4009)]
 
 
+def test_a_server_that_restarts_closes_with_1012():
+    driver = Driver().accept()
+    driver.engine.shut_down(driver.now, is_restart=True)
+    driver.take()
+    assert driver.effects == [Close(1012, "service restart")]
+
+
 @pytest.mark.parametrize("messages", [[], ["one"], ["one", "two"]])
 def test_a_server_that_ends_closes_with_1001_and_asks_nothing_more(messages):
     driver = Driver().accept(subscribe("room"))
@@ -626,7 +634,7 @@ def test_a_server_that_ends_does_not_wait_for_the_application_to_hear_of_a_clien
 
 
 def test_a_client_that_is_gone_before_the_start_asks_nothing():
-    exchange = Engine().open_websocket(ClientRequest("GET", b"/"))
+    exchange = WebSocketExchange(Engine(), ClientRequest("GET", b"/"))
     exchange.client_gone(1.0)
     exchange.start(1.0)
     assert exchange.done
