@@ -21,9 +21,9 @@ __all__ = ["Authority", "Refusal"]
 
 _LOOPBACK_HOST = re.compile(rb"(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]{1,5})?", re.IGNORECASE)
 _BROWSER_OR_TUNNEL = frozenset(
-    {b"origin", b"forwarded", b"via", b"x-real-ip", b"x-client-ip", b"true-client-ip", b"cf-connecting-ip"}
+    {b"origin", b"referer", b"forwarded", b"via", b"cdn-loop", b"x-real-ip", b"x-client-ip", b"true-client-ip"}
 )
-_BROWSER_OR_TUNNEL_PREFIXES = (b"sec-fetch-", b"x-forwarded-")
+_BROWSER_OR_TUNNEL_PREFIXES = (b"sec-fetch-", b"x-forwarded-", b"x-envoy-", b"cf-", b"grip-")
 
 
 class Refusal(NamedTuple):
@@ -99,9 +99,12 @@ def _refuse_as_not_local(scope: Mapping[str, Any], headers: Headers) -> Refusal 
     hosts = list(all_of(headers, b"host"))
     if len(hosts) != 1 or not _LOOPBACK_HOST.fullmatch(hosts[0]):
         return Refusal(401, "Publishing without a token needs a loopback address as Host, such as 127.0.0.1.")
+    is_old = scope.get("http_version") == "1.0"
     for name, _ in headers:
         folded = name.lower().replace(b"_", b"-")
-        if folded in _BROWSER_OR_TUNNEL or folded.startswith(_BROWSER_OR_TUNNEL_PREFIXES):
+        # nginx as it comes says nothing of itself, and a loopback Host; but Connection in HTTP/1.0, which needs none.
+        is_nginx = is_old and folded == b"connection"
+        if is_nginx or folded in _BROWSER_OR_TUNNEL or folded.startswith(_BROWSER_OR_TUNNEL_PREFIXES):
             shown = folded.decode("latin-1").title()
             return Refusal(
                 403, f"A request with {shown} comes from a web page or through a tunnel: it needs the token."

@@ -29,10 +29,14 @@ def jwt(secret: bytes = TOKEN, **claims: Any) -> bytes:
 
 
 def refuse(
-    *headers: tuple[bytes, bytes], client: Any = ("127.0.0.1", 1), token: bytes | None = TOKEN, local: bool = True
+    *headers: tuple[bytes, bytes],
+    client: Any = ("127.0.0.1", 1),
+    token: bytes | None = TOKEN,
+    local: bool = True,
+    version: str = "1.1",
 ) -> Any:
     authority = Authority(token, allow_local=local, wall_clock=lambda: NOW)
-    return authority.refuse({"headers": list(headers), "client": client})
+    return authority.refuse({"headers": list(headers), "client": client, "http_version": version})
 
 
 # Who may publish
@@ -119,12 +123,26 @@ def test_without_a_token_the_host_must_be_loopback(hosts: list[bytes]) -> None:
         b"x_forwarded_proto",
         b"X-Real-Ip",
         b"Via",
+        b"Referer",
+        b"CDN-Loop",
+        b"Cf-Ray",
+        b"X-Envoy-Internal",
+        b"Grip-Sig",
     ],
 )
 def test_without_a_token_nothing_of_a_browser_or_a_tunnel_may_be_there(name: bytes) -> None:
     shown = name.decode().replace("_", "-").title()
     text = f"A request with {shown} comes from a web page or through a tunnel: it needs the token."
     assert refuse(HOST, (name, b"null")) == (403, text)
+
+
+def test_without_a_token_nginx_may_not_that_passes_on_everything_unmarked() -> None:
+    connection = (b"connection", b"close")
+    text = "A request with Connection comes from a web page or through a tunnel: it needs the token."
+    assert refuse(HOST, connection, version="1.0") == (403, text)
+    assert refuse(HOST, connection, version="1.1") is None
+    # As Pushpin's own tool publishes.
+    assert refuse(HOST, version="1.0") is None
 
 
 def test_without_a_token_nobody_may_where_that_is_not_allowed() -> None:
