@@ -14,6 +14,11 @@ __all__ = ["Acceptance", "accept_messages"]
 
 _MESSAGES = frozenset({"TEXT", "BINARY"})
 
+# A view that has read nothing of so much does not wait for more of it: it does not listen, as many do that only send.
+# What is left over the proxy brings with every further message, up to its own limit of 200,000 bytes.
+_MAX_LEFT_MESSAGES = 1_000
+_MAX_LEFT_BYTES = 100_000
+
 
 class Acceptance(NamedTuple):
     """What of a request's events is taken.
@@ -30,6 +35,8 @@ class Acceptance(NamedTuple):
 def accept_messages(events: list[WebSocketEvent], *, unread: int, replays: bool) -> Acceptance:
     """Take the events up to the first unread message, if the proxy ``replays`` the rest; else take them all.
 
+    All are taken, too, when a view has read nothing though 1,000 messages or 100,000 bytes wait for it.
+
     ``unread``: how many messages, from the last, the view has not read.
     """
     # With an end in the request all must be taken: while it holds back messages of a client that closed, Pushpin does
@@ -37,6 +44,8 @@ def accept_messages(events: list[WebSocketEvent], *, unread: int, replays: bool)
     if not replays or not unread or events[-1].type not in _REPLAYED:
         return Acceptance(len(events), None, unread)
     first = _find_first_unread(events, unread)
+    if _does_not_listen(events, first, unread):
+        return Acceptance(len(events), None, unread)
     taken = first
     # From the first byte it does not take, Pushpin goes back to the message that holds it: events without content
     # in between are gone.
@@ -49,6 +58,12 @@ def accept_messages(events: list[WebSocketEvent], *, unread: int, replays: bool)
 
 
 _REPLAYED = frozenset({"TEXT", "BINARY", "PING", "PONG"})
+
+
+def _does_not_listen(events: list[WebSocketEvent], first: int, unread: int) -> bool:
+    if any(event.type in _MESSAGES for event in events[:first]):
+        return False
+    return unread > _MAX_LEFT_MESSAGES or sum(len(event.content or b"") for event in events) > _MAX_LEFT_BYTES
 
 
 def _find_first_unread(events: list[WebSocketEvent], unread: int) -> int:

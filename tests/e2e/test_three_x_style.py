@@ -132,6 +132,18 @@ def test_a_websocket_s_meta_lives_from_request_to_request(site: Site, channel: s
         assert receive(ws) == "news"
 
 
+def test_a_view_that_reads_nothing_is_not_drowned_by_its_clients(site: Site, channel: str) -> None:
+    with site.ws(f"/newer/deaf/{channel}/") as ws:
+        site.wait_subscribed(f"{PREFIX}newer:{channel}", mode="ws")
+        # More than the proxy keeps for an application: it must not wait for it to be read one day.
+        for _ in range(10):
+            for _ in range(10):
+                ws.send("x" * 4_000)
+            assert site.http.get("/ready/").status_code == 200
+        site.publish_ws(f"{PREFIX}newer:{channel}", "still there")
+        assert receive(ws) == "still there"
+
+
 def test_the_view_s_close_code_reaches_the_client(site: Site, channel: str) -> None:
     with site.ws(f"/three/counter/{channel}/") as ws:
         ws.send("hello")

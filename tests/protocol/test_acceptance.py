@@ -49,6 +49,23 @@ def test_the_first_unread_message_is_the_border(events, unread, acceptance):
     assert accept_messages(events, unread=unread, replays=True) == acceptance
 
 
+@pytest.mark.parametrize(
+    "events",
+    [[E("TEXT", b"x")] * 1_001, [E("TEXT", b"x" * 100_001)], [E("PING", b"p"), *[E("BINARY", b"x" * 50_000)] * 2]],
+    ids=["many", "long", "long, behind a ping"],
+)
+def test_who_reads_nothing_of_much_does_not_listen(events):
+    messages = sum(event.type != "PING" for event in events)
+    assert accept_messages(events, unread=messages, replays=True) == Acceptance(len(events), None, messages)
+    # One that is read means that the others are waited for.
+    assert accept_messages([E("TEXT", b""), *events], unread=messages, replays=True).lost == 0
+
+
+@pytest.mark.parametrize("events", [[E("TEXT", b"x")] * 1_000, [E("TEXT", b"x" * 100_000)]], ids=["many", "long"])
+def test_so_much_may_be_left_for_later(events):
+    assert accept_messages(events, unread=len(events), replays=True) == Acceptance(0, 0, 0)
+
+
 def test_without_replay_all_is_taken_and_the_unread_are_lost():
     events = [E("TEXT", b"a"), E("TEXT", b"b")]
     assert accept_messages(events, unread=1, replays=False) == Acceptance(2, None, 1)

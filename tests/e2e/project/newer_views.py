@@ -95,6 +95,14 @@ def sips(request: HttpRequest, name: str) -> None:
         ws.send(ws.recv())
 
 
+@websocket_only
+def deaf(request: HttpRequest, name: str) -> None:
+    """A WebSocket on which messages only go out, as many in style of 1.x are: nothing is read."""
+    if request.wscontext.is_opening():
+        request.wscontext.accept()
+        request.wscontext.subscribe(f"newer:{name}")
+
+
 urlpatterns = [
     path("watched/<name>/", Watched.as_view()),
     path("async-watched/<name>/", AsyncWatched.as_view()),
@@ -102,4 +110,5 @@ urlpatterns = [
     path("watched-events/<name>/", WatchedEvents.as_view()),
     path("by-hand/<name>/", by_hand),
     path("sips/<name>/", sips),
+    path("deaf/<name>/", deaf),
 ]
