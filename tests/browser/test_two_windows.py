@@ -86,6 +86,30 @@ def test_what_both_write_into_the_document_stays(two: tuple[Window, Window]) -> 
         expect(window.document_note).to_contain_text("saved")
 
 
+def test_both_may_type_at_once_for_a_while(two: tuple[Window, Window]) -> None:
+    one, other = two
+    for window in two:
+        expect(window.document).to_be_enabled()
+    first = one.document.input_value()
+    type_for_a_while = """([place, text]) => {
+        const page = document.getElementById("document");
+        page.focus();
+        page.setSelectionRange(...(place ? [page.value.length, page.value.length] : [0, 0]));
+        const letters = [...text];
+        const timer = setInterval(() => {
+            document.execCommand("insertText", false, letters.shift());
+            if (!letters.length) clearInterval(timer);
+        }, 60);
+    }"""
+    one.page.evaluate(type_for_a_while, [0, "The first writes at the beginning. "])
+    other.page.evaluate(type_for_a_while, [1, "The second writes at the end."])
+    for window in two:
+        expect(window.document).to_have_value(
+            f"The first writes at the beginning. {first}The second writes at the end."
+        )
+        expect(window.document_note).to_contain_text("saved")
+
+
 def test_the_assistant_speaks_word_by_word_to_one_of_them(two: tuple[Window, Window]) -> None:
     one, other = two
     # Each state of the answer that was ever shown.
@@ -118,7 +142,7 @@ def test_a_pointer_over_the_board_shows_in_the_other(two: tuple[Window, Window])
 
 
 def test_the_wire_shows_each_transport(two: tuple[Window, Window]) -> None:
-    one, _ = two
+    one, other = two
     one.say("look at the wire")
     one.ask("How?")
     one.add_note("seen")
@@ -132,8 +156,15 @@ def test_the_wire_shows_each_transport(two: tuple[Window, Window]) -> None:
         expect(window.wire.filter(has_text="If-None-Match")).to_be_visible()
     show_only(one, "Assistant")
     expect(one.wire.filter(has_text='"ask":"How?"')).to_be_visible()
+    one.page.get_by_role("button", name="Pause").click()
     one.page.get_by_role("button", name="Clear").click()
+    one.say("unnoticed")
+    expect(other.said).to_have_count(2)
     expect(one.wire).to_have_count(0)
+    one.page.get_by_role("button", name="Go on").click()
+    one.say("noticed")
+    show_only(one, "Chat")
+    expect(one.wire.filter(has_text='"noticed"').first).to_be_visible()
 
 
 def show_only(window: Window, line: str) -> None:

@@ -91,7 +91,7 @@ def put_a_note() -> str:
     if Note.objects.filter(gone=False).count() > 40:
         return "The board is rather full. Take some notes away, and I gladly put one up."
     text = random.choice(THOUGHTS)  # noqa: S311 - no secret
-    place = {"x": random.uniform(0.1, 0.9), "y": random.uniform(0.1, 0.9)}  # noqa: S311 - no secret
+    place = {axis: round(random.uniform(0.1, 0.9), 4) for axis in ("x", "y")}  # noqa: S311 - no secret
     name = get_random_string(10, "abcdefghijklmnopqrstuvwxyz0123456789")
     note = Note.change({"id": name, "text": text, "color": "leaf", "by": "Assistant", **place})
     Board.broadcast(note.as_event())

@@ -135,14 +135,14 @@ class Document(LongPollView):
 
 @require_POST
 def save_document(request):
-    """Save the next version. Who knows only an older one gets a 409 with the present one, and tries again."""
+    """Save the next version. Who knows only an older one gets the present one instead, and tries again."""
     known, text = request.POST.get("known", ""), request.POST.get("text", "")
     if not known.isdecimal() or len(known) > 9 or len(text) > 10_000:
         return HttpResponse("Send a text, of at most 10,000 characters, and the version you know.", status=400)
-    is_saved = models.Document.save_next(text.replace("\r\n", "\n"), known=int(known))
-    if is_saved:
-        Document.changed()
-    return JsonResponse(models.Document.read().as_dict(), status=200 if is_saved else 409)
+    if not models.Document.save_next(text.replace("\r\n", "\n"), known=int(known)):
+        return JsonResponse({"saved": False, **models.Document.read().as_dict()})
+    Document.changed()
+    return JsonResponse({"saved": True, "version": int(known) + 1})
 
 
 class Assistant(WebSocketView):

@@ -12,6 +12,8 @@ const page = document.getElementById("document"), note = document.getElementById
 // The last version the server is known to have.
 let base = { text: "", version: 0 };
 let saving = false;
+// While a version of ours is on its way: what came in by the long-poll, as nobody knows yet whether ours is in it.
+let waiting = null, underWay = false;
 
 export function startDocument() {
   keep("document", follow, { restful: true });
@@ -34,7 +36,8 @@ async function follow(opened, ended) {
       etag = response.headers.get("ETag");
       const next = await response.json();
       wire("document", "↓", "200", `${after} · ETag: ${etag} · ${JSON.stringify(next)}`);
-      take(next);
+      if (underWay) waiting = next;
+      else take(next);
     } else {
       wire("document", "↓", "304", `${after} · nothing new`);
     }
@@ -68,16 +71,20 @@ async function save() {
     const text = page.value;
     wire("document", "↑", "POST", `known: ${base.version}`);
     const body = new URLSearchParams({ text, known: base.version });
+    underWay = true;
     const response = await post("/document/save/", body).catch(() => null);
     wire("document", response ? "↓" : "!", response ? "POST " + response.status : "POST lost");
-    // 409: somebody has saved before us, and this is their version.
-    const next = [200, 409].includes(response?.status) ? await response.json().catch(() => null) : null;
+    const next = response?.ok ? await response.json().catch(() => null) : null;
+    underWay = false;
+    // Once it is saved it is the base, with what was typed since then on top of it.
+    if (next?.saved) base = { text, version: next.version };
+    // Otherwise somebody was faster.
+    else if (next) take(next, { begins: next.version < base.version });
+    if (waiting) take(waiting);
+    waiting = null;
     if (next) {
       pause = 500;
       settle("the document");
-      // Once it is saved it is the base, with what was typed since then on top of it.
-      if (next.text === text) base = next;
-      else take(next, { begins: next.version < base.version });
     } else {
       await waitAgain("the document", pause);
       pause = Math.min(pause * 2, LONGEST_PAUSE);

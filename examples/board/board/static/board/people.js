@@ -4,7 +4,7 @@ import { dye, me } from "./me.js";
 import { surface } from "./note.js";
 
 const FORGET_POINTER = 4000, POINTER_PAUSE = 80; // milliseconds
-const MOST_NAMES = 6;
+const MOST_NAMES = 5;
 
 const list = document.getElementById("people"), field = document.getElementById("name");
 const pointers = new Map(); // by window
