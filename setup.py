@@ -43,8 +43,10 @@ setup(
     extras_require={
         # Django REST framework: django_grip.rest
         "rest": ["djangorestframework>=3.16"],
-        # a server for development that speaks WebSocket
-        "dev": ["uvicorn>=0.34", "websockets>=13"],
+        # A server for development that speaks WebSocket. 0.50 is the first whose supervisor (--workers) ends when the
+        # workers refuse to start, as they do behind the embedded proxy; older ones start new workers for ever. Its
+        # WebSocket implementation, which is no longer websockets' deprecated one, needs websockets 13.
+        "dev": ["uvicorn>=0.50", "websockets>=13"],
         # publishing over ZeroMQ (control_zmq_uri); tnetstring3 is the package behind "import tnetstring"
         "zmq": ["pyzmq>=26", "tnetstring3>=0.3.1"],
         # public-key signatures: Fastly Fanout, or a proxy that signs with a PEM key
