@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import Context
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from .conf import derive_secrets, embedded_keys, grip_settings, project_home
 from .exceptions import ProtocolError, PublishError
@@ -30,6 +30,7 @@ from .publishing.outcome import Rejected, TransportError, Turned, Unreached
 from .registry import Server, find_servers, forget_server, note_server
 
 if TYPE_CHECKING:
+    from .proxy.application import ASGIApplication
     from .proxy.asgi import EmbeddedProxy
     from .proxy.engine import Engine
     from .proxy.published import PublishedItem
@@ -63,35 +64,22 @@ on_fork(_State.begin_in_child)
 # ---- the proxy
 
 
-class HearingApplication(Protocol):
-    """An ASGI application that calls these when the server begins and ends, as `GripHandler` does."""
-
-    on_startup: list[Callable[[], object]]
-    on_shutdown: list[Callable[[], object]]
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None: ...
-
-
-def make_proxy(application: HearingApplication) -> EmbeddedProxy:
-    """Put the embedded proxy in front of the project, as its settings want it."""
+def make_proxy(application: ASGIApplication) -> EmbeddedProxy:
+    """Put the embedded proxy in front of the project, or of any other application, as the settings want it."""
     from .proxy.asgi import EmbeddedProxy
     from .proxy.options import ProxyOptions
 
     config = grip_settings()
-
-    def note_address(host: str, port: int) -> None:
-        _begin(proxy)
-        note_server(_names(), control_url(host, port))
 
     proxy = EmbeddedProxy(
         application,
         options=ProxyOptions(key=embedded_keys()[0], max_channels=config.max_channels),
         control_token=[token.encode() for token in derive_secrets("control")],
         allow_local=config.debug,
-        on_serve=note_address,
+        on_begin=lambda: _begin(proxy),
+        on_serve=lambda host, port: note_server(_names(), control_url(host, port)),
+        on_end=lambda: _end(proxy),
     )
-    application.on_startup.append(lambda: _begin(proxy))
-    application.on_shutdown.append(lambda: _end(proxy))
     return proxy
 
 

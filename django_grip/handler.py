@@ -46,14 +46,9 @@ _END: Any = object()
 
 
 class GripHandler(ASGIHandler):
-    """The application. It speaks ASGI's ``http`` and ``lifespan``.
-
-    on_startup, on_shutdown: called when the server begins and ends, if it tells.
-    """
+    """The application. It speaks ASGI's ``http`` and ``lifespan``."""
 
     def __init__(self) -> None:
-        self.on_startup: list[Callable[[], object]] = []
-        self.on_shutdown: list[Callable[[], object]] = []
         # Not ASGIHandler's own: it would load the middleware for an async stack.
         BaseHandler.__init__(self)
         self.is_async = runs_async(installed_middleware())
@@ -64,7 +59,7 @@ class GripHandler(ASGIHandler):
         if kind == "http":
             await self.handle(scope, receive, send)
         elif kind == "lifespan":
-            await self._live(receive, send)
+            await _live(receive, send)
         elif kind == "websocket":
             await _refuse_websocket(scope, receive, send)
         else:
@@ -110,17 +105,6 @@ class GripHandler(ASGIHandler):
                 await self._finish(thread, response)
         if thread.cancelled:
             raise asyncio.CancelledError
-
-    async def _live(self, receive: Receive, send: Send) -> None:
-        """Hear of the server's beginning and end."""
-        while True:
-            message = await receive()
-            is_end = message["type"] == "lifespan.shutdown"
-            for call in self.on_shutdown if is_end else self.on_startup:
-                call()
-            await send({"type": f"{message['type']}.complete"})
-            if is_end:
-                return
 
     # ---- requests and responses
 
@@ -354,6 +338,13 @@ class _Disconnect:
 
 
 # ---- what is not HTTP
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    """Agree to the server's beginning and end: to a server that says "lifespan on", an exception would be an error."""
+    for _ in range(2):
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
 
 
 async def _refuse_websocket(scope: Scope, receive: Receive, send: Send) -> None:

@@ -794,8 +794,6 @@ async def test_the_servers_own_cancelling_is_passed_on(ours: Project) -> None:
 async def test_the_lifespan_is_answered(settings: Any) -> None:
     application = Project(GripHandler, ASYNC_STACK, settings).application(lambda request: HttpResponse())
     happened: list[Any] = []
-    application.on_startup.append(lambda: happened.append("up"))
-    application.on_shutdown.append(lambda: happened.append("down"))
     incoming = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
 
     async def receive() -> Any:
@@ -805,7 +803,7 @@ async def test_the_lifespan_is_answered(settings: Any) -> None:
         happened.append(message["type"])
 
     await application({"type": "lifespan"}, receive, send)
-    assert happened == ["up", "lifespan.startup.complete", "down", "lifespan.shutdown.complete"]
+    assert happened == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
 
 
 async def test_a_websocket_without_a_proxy_is_refused_and_told_of(settings: Any, caplog: Any) -> None:

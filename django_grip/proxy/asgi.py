@@ -38,7 +38,8 @@ class EmbeddedProxy:
 
     engine: the core, if it is there already. options: else what one is made of. control_token: whoever has it may
     publish over the control path; None for nobody. allow_local: whether programs on this machine may, without a token;
-    for development only. on_serve: called once with the server's host and port, when the first request shows them.
+    for development only. on_begin, on_end: called when it begins to serve, and when it has parted with its clients.
+    on_serve: called once with the server's host and port, when the first request shows them.
 
     restarting: set before the end, it tells WebSockets that the server will be back (1012) instead of gone (1001).
     """
@@ -51,12 +52,16 @@ class EmbeddedProxy:
         options: ProxyOptions | None = None,
         control_token: bytes | Sequence[bytes] | None = None,
         allow_local: bool = False,
-        on_serve: Callable[[str, int], None] | None = None,
+        on_begin: Callable[[], object] | None = None,
+        on_serve: Callable[[str, int], object] | None = None,
+        on_end: Callable[[], object] | None = None,
     ) -> None:
         self.engine = engine or Engine(options)
         self.restarting = False
         self._application = application
+        self._on_begin = on_begin
         self._on_serve = on_serve
+        self._on_end = on_end
         self._runs = Runs(application, self.engine.options)
         self._inbox = Inbox(self._publish_here)
         self._signals = SignalChain(self._hear_signal)
@@ -80,7 +85,7 @@ class EmbeddedProxy:
             return
         if self._loop is not asyncio.get_running_loop():
             self._start_up()
-        if self._on_serve is not None:
+        if self._on_serve is not None and self._problem is None:
             self._announce(scope)
         if kind == "http":
             await self._serve_http(scope, receive, send)
@@ -160,17 +165,14 @@ class EmbeddedProxy:
             return self._problem
         self._signals.install()
         self._inbox.open()
+        _tell(self._on_begin)
         return None
 
     def _announce(self, scope: Scope) -> None:
-        server, on_serve = scope.get("server"), self._on_serve
-        if on_serve is None or not server or server[1] is None:  # a Unix socket has no port
-            return
-        self._on_serve = None
-        try:
-            on_serve(server[0], server[1])
-        except Exception:
-            logger.exception("The embedded proxy could not be made known.")
+        server = scope.get("server")
+        if server and server[1] is not None:  # a Unix socket has no port
+            on_serve, self._on_serve = self._on_serve, None
+            _tell(on_serve, server[0], server[1])
 
     def _hear_signal(self) -> None:
         if self._loop is not None and not self._loop.is_closed():
@@ -192,6 +194,7 @@ class EmbeddedProxy:
         if self._hub_timer is not None:
             self._hub_timer.cancel()
             self._hub_timer = None
+        _tell(self._on_end)
 
     # Publishing
 
@@ -212,6 +215,16 @@ class EmbeddedProxy:
         self._hub_timer = None
         self.engine.wake(loop.time())
         self._set_hub_timer(loop)
+
+
+def _tell(listener: Callable[..., object] | None, *facts: object) -> None:
+    """Call who wants to hear of us. Clients are served all the same when that fails."""
+    if listener is None:
+        return
+    try:
+        listener(*facts)
+    except Exception:
+        logger.exception("Where the embedded proxy serves, or that it has ended, could not be made known.")
 
 
 def read_request(scope: Scope) -> ClientRequest | Respond:

@@ -73,6 +73,32 @@ async def returns(scope: Any, receive: Any, send: Any) -> None:
     pass
 
 
+async def test_who_wants_to_hear_of_it_does_when_it_begins_and_when_its_clients_are_gone() -> None:
+    happened: list[str] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        scope["state"] = {}
+        happened.append("application begins")
+        await serve(scope, receive, send)
+        happened.append("application ends")
+
+    proxy = EmbeddedProxy(application, on_begin=lambda: happened.append("begin"), on_end=lambda: happened.append("end"))
+    lifespan = Lifespan(proxy)
+    await lifespan.get_one()
+    assert happened == ["begin", "application begins"]
+    lifespan.shut_down()
+    await lifespan.end()
+    assert happened == ["begin", "application begins", "end", "application ends"]
+
+
+async def test_without_a_lifespan_it_begins_with_the_first_request() -> None:
+    begun: list[str] = []
+    proxy = EmbeddedProxy(Origin(response(b"")), on_begin=lambda: begun.append("begin"))
+    for _ in range(2):
+        await Http(proxy).answer()
+    assert begun == ["begin"]
+
+
 @pytest.mark.parametrize("application", [Origin(ValueError("no lifespan")), Origin(returns)], ids=["raises", "returns"])
 async def test_an_application_without_a_lifespan_will_do(application: Any, caplog: pytest.LogCaptureFixture) -> None:
     lifespan = Lifespan(EmbeddedProxy(application))
@@ -155,14 +181,18 @@ async def test_the_servers_address_is_told_once() -> None:
     assert told == [("127.0.0.1", 8001)]
 
 
-async def test_a_failure_to_make_the_address_known_harms_no_request(caplog: pytest.LogCaptureFixture) -> None:
-    def fail(host: str, port: int) -> None:
+@pytest.mark.parametrize("event", ["on_begin", "on_serve"])
+async def test_a_failure_to_make_it_known_harms_no_request(event: str, caplog: pytest.LogCaptureFixture) -> None:
+    def fail(*address: Any) -> None:
         raise OSError("disk full")
 
-    proxy = EmbeddedProxy(Origin(response(b"ok")), on_serve=fail)
+    listeners: dict[str, Any] = {event: fail}
+    proxy = EmbeddedProxy(Origin(response(b"ok")), **listeners)
     assert (await Http(proxy).answer()).body == b"ok"
     assert (await Http(proxy).answer()).body == b"ok"
-    assert [record.getMessage() for record in caplog.records] == ["The embedded proxy could not be made known."]
+    assert [record.getMessage() for record in caplog.records] == [
+        "Where the embedded proxy serves, or that it has ended, could not be made known."
+    ]
 
 
 # Signals
@@ -300,7 +330,13 @@ async def test_without_a_lifespan_several_workers_serve_nobody(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(asgi, "describe_workers", lambda: "Too many.")
-    proxy = EmbeddedProxy(Origin(response(b"ok")), allow_local=True)
+    told: list[Any] = []
+    proxy = EmbeddedProxy(
+        Origin(response(b"ok")),
+        allow_local=True,
+        on_begin=lambda: told.append("begin"),
+        on_serve=lambda *address: told.append(address),
+    )
     for target in ("/", "/.grip/publish/"):
         answer = await Http(proxy, target, method="POST").answer()
         assert (answer.status, answer.body) == (503, b"Too many.\n")
@@ -308,6 +344,7 @@ async def test_without_a_lifespan_several_workers_serve_nobody(
     await socket.end()
     assert socket.sent[0]["status"] == 503
     assert [record.getMessage() for record in caplog.records] == ["Too many."]
+    assert told == []
 
 
 def test_one_proxy_serves_on_one_event_loop() -> None:
