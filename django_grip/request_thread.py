@@ -24,8 +24,9 @@ __all__ = ["RequestThread", "current_request_thread", "pool"]
 
 _T = TypeVar("_T")
 
-# Seconds.
+# Seconds, twice as long each time: views that hang must not keep the loop busy with looking at them.
 _LOOK_AGAIN = 0.05
+_LOOK_AGAIN_MAX = 2.0
 
 pool = ThreadPool()
 on_fork(pool.renew)
@@ -192,13 +193,15 @@ class _Call:
             self._claim.pop()
             return False
         told: set[asyncio.Task[Any]] = set()
+        pause = _LOOK_AGAIN
         while not self._ended:
             # A task may begin after we looked.
             for task in {*self._tasks[:1]} - told:
                 told.add(task)
                 task.cancel()
             self.done = self._loop.create_future()
-            await asyncio.wait([self.done], timeout=_LOOK_AGAIN)
+            await asyncio.wait([self.done], timeout=pause)
+            pause = min(2 * pause, _LOOK_AGAIN_MAX)
         return True
 
     def result(self) -> Any:
