@@ -16,9 +16,9 @@ from typing import IO, Any, cast
 from asgiref.sync import iscoroutinefunction
 from django.core import signals
 from django.core.exceptions import RequestAborted
-from django.core.handlers.asgi import ASGIHandler, ASGIRequest, get_script_prefix
+from django.core.handlers.asgi import ASGIHandler, get_script_prefix
 from django.core.handlers.base import BaseHandler
-from django.db import close_old_connections, connections, reset_queries
+from django.db import connections
 from django.http import FileResponse, HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
@@ -27,6 +27,7 @@ from django.utils.module_loading import import_string
 
 from .conf import installed_middleware
 from .middleware import GripMiddleware
+from .request_signals import age_connections, close_response, is_closed_unseen, send_started
 from .request_thread import RequestThread, current_request_thread
 
 __all__ = ["GripHandler", "runs_async"]
@@ -72,7 +73,7 @@ class GripHandler(ASGIHandler):
         except RequestAborted:
             return
         # The signal opens a sync stack in its own thread; on an async one that has begun before there is a thread.
-        begin = _age_connections if self.is_async else None
+        begin = age_connections if self.is_async else None
         try:
             with RequestThread(begin) as thread, _Disconnect(receive) as disconnect:
                 try:
@@ -114,20 +115,21 @@ class GripHandler(ASGIHandler):
         is_lent: the thread is.
         """
         set_script_prefix(get_script_prefix(scope))
-        signals.request_started.send(sender=ASGIHandler, scope=scope)
+        if not send_started(scope):
+            signals.request_started.send(sender=ASGIHandler, scope=scope)
         request, error = self.create_request(scope, body_file)
         response = self._prepare(self.get_response(request) if request is not None else error)
-        if response.streaming or not _is_closed_unseen(response):
+        if response.streaming or not is_closed_unseen(response):
             return response, False
         # Nobody will notice that it was before sending, and it saves a way to the thread.
-        response.close()
+        close_response(response)
         if is_lent:
             _end_transactions()
         return response, True
 
     async def _respond_async(self, scope: Scope, body_file: IO[bytes]) -> HttpResponseBase:
         set_script_prefix(get_script_prefix(scope))
-        if not _send_to_django(signals.request_started, scope=scope):
+        if not send_started(scope):
             await signals.request_started.asend(sender=ASGIHandler, scope=scope)
         request, error = self.create_request(scope, body_file)
         return self._prepare(await self.get_response_async(request) if request is not None else error)
@@ -140,13 +142,12 @@ class GripHandler(ASGIHandler):
 
     async def _finish(self, thread: RequestThread, response: HttpResponseBase | None) -> None:
         """Close the response, or what there was instead of one, and tell that the request is finished."""
-        finish = _tell_finished if response is None else response.close
         if thread.is_lent and thread.used:
-            await thread.call(_finish_and_tidy, finish)
-        elif thread.used or not _is_closed_unseen(response):
-            await thread.call(finish)
+            await thread.call(_finish_and_tidy, response)
+        elif thread.used or not is_closed_unseen(response):
+            await thread.call(close_response, response)
         else:
-            finish()
+            close_response(response)
 
     async def _send(self, response: Any, send: Send, thread: RequestThread) -> None:
         if response.streaming and not response.is_async:
@@ -229,50 +230,12 @@ def _is_async_hook(middleware: type, hook: str) -> bool:
     return not hasattr(middleware, hook) or iscoroutinefunction(getattr(middleware, hook))
 
 
-# ---- signals
+# ---- the end in a thread
 
 
-def _djangos_receivers(signal: Any) -> list[Callable[..., object]] | None:
-    """The receivers of a signal if all are Django's own, none of which waits for anything, else None."""
-    receivers, async_receivers = signal._live_receivers(ASGIHandler)
-    if async_receivers or any(not getattr(each, "__module__", "").startswith("django.") for each in receivers):
-        return None
-    return cast("list[Callable[..., object]]", receivers)
-
-
-def _send_to_django(signal: Any, **named: Any) -> bool:
-    """Send a signal here and now, if Django alone hears it. If not, nothing is done."""
-    receivers = _djangos_receivers(signal)
-    if receivers is None:
-        return False
-    for receiver in receivers:
-        receiver(signal=signal, sender=ASGIHandler, **named)
-    return True
-
-
-def _is_closed_unseen(response: Any) -> bool:
-    """Whether nothing of the project's happens when a response is closed: no closer, no receiver of the signal."""
-    if response is not None:
-        if type(response).close is not HttpResponseBase.close:
-            return False
-        if any(getattr(closer, "__func__", None) is not ASGIRequest.close for closer in response._resource_closers):
-            return False
-    return _djangos_receivers(signals.request_finished) is not None
-
-
-def _tell_finished() -> None:
-    signals.request_finished.send(sender=ASGIHandler)
-
-
-def _age_connections() -> None:
-    """What the signal at the beginning of a request would do in this thread."""
-    reset_queries()
-    close_old_connections()
-
-
-def _finish_and_tidy(finish: Callable[[], object]) -> None:
+def _finish_and_tidy(response: HttpResponseBase | None) -> None:
     try:
-        finish()
+        close_response(response)
     finally:
         _end_transactions()
 
