@@ -12,6 +12,7 @@ import pubcontrol
 from django.db import transaction
 
 from .conf import GripSettings, grip_settings
+from .embedded_transport import open_default_transport
 from .event import Event
 from .exceptions import NoProxy, PublishError
 from .protocol.channels import check_channel_name
@@ -217,17 +218,11 @@ def _make_publisher(settings: GripSettings) -> Publisher:
     servers = dict.fromkeys((*settings.proxies, *settings.publish_servers))
     transports = [transport for config in servers if (transport := open_transport(config, policy)) is not None]
     if not settings.proxies and (settings.embedded or not transports):
-        default = (_State.default_transport or _open_embedded)()
+        default = (_State.default_transport or open_default_transport)()
         transports += [default] if default is not None else []
     # What is handed over within this process needs no thread to wait for it.
     background = settings.publish_mode == "background" and not all(map(_is_instant, transports))
     return Publisher(transports, policy=policy, background=background)
-
-
-def _open_embedded() -> Transport | None:
-    from .embedded import open_default_transport
-
-    return open_default_transport()
 
 
 def _is_instant(transport: Transport) -> bool:

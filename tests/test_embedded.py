@@ -17,16 +17,25 @@ import pytest
 from django.http import HttpResponse
 from django.urls import path
 
-from django_grip import Event, HttpStreamFormat, PublishError, apublish, embedded, publish, set_hold_stream
+from django_grip import (
+    Event,
+    HttpStreamFormat,
+    PublishError,
+    apublish,
+    embedded,
+    embedded_transport,
+    publish,
+    set_hold_stream,
+)
 from django_grip.asgi import get_asgi_application
 from django_grip.conf import derive_secrets, embedded_keys
-from django_grip.embedded import control_token, control_url, curl_line, use_engine
+from django_grip.embedded import control_token, control_url, curl_line
+from django_grip.embedded_transport import server_names, serving
 from django_grip.exceptions import ItemRejected, ProxyRefused
 from django_grip.handler import GripHandler
 from django_grip.protocol.keys import load_key
 from django_grip.protocol.signatures import decode_token
 from django_grip.proxy.asgi import EmbeddedProxy
-from django_grip.proxy.engine import Engine
 from django_grip.publisher import forget_publisher, get_publisher
 from django_grip.publishing import lifecycle
 from django_grip.registry import Server, find_servers, forget_server, note_server
@@ -44,8 +53,8 @@ def project(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     """A project with the embedded proxy on, in a process that is no test, on a machine without other servers."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
-    monkeypatch.setattr(embedded, "_is_test_run", lambda: False)
-    monkeypatch.setattr(embedded._State, "serving", [])
+    monkeypatch.setattr(embedded_transport, "_is_test_run", lambda: False)
+    serving.clear()
     settings.DEBUG = True
     settings.ROOT_URLCONF = type("Urls", (), {"urlpatterns": [path("feed/", feed), path("me/", me)]})
     settings.MIDDLEWARE = ["django_grip.GripMiddleware"]
@@ -317,7 +326,7 @@ async def test_a_child_of_the_servers_process_is_another_process() -> None:
 
 
 def names() -> tuple[str, ...]:
-    return embedded._names()
+    return server_names()
 
 
 async def test_a_server_notes_where_it_is_and_takes_the_note_away() -> None:
@@ -364,7 +373,7 @@ def test_a_server_that_no_client_has_come_to_has_nobody_to_miss_anything() -> No
 def servers(monkeypatch: pytest.MonkeyPatch) -> list[Server]:
     """The running servers, as a test wants them."""
     found: list[Server] = []
-    monkeypatch.setattr(embedded, "find_servers", lambda names: list(found))
+    monkeypatch.setattr(embedded_transport, "find_servers", lambda names: list(found))
     return found
 
 
@@ -409,7 +418,7 @@ def test_another_users_server_on_the_port_gets_nothing(
     servers: list[Server], make_server: MakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     anothers, ours = make_server(), make_server()
-    monkeypatch.setattr(embedded, "is_another_users", lambda url: url == anothers.url)
+    monkeypatch.setattr(embedded_transport, "is_another_users", lambda url: url == anothers.url)
     servers += [Server(names()[0], 1, anothers.url), Server(names()[0], 2, ours.url)]
     with pytest.raises(PublishError, match=f"another user's process listens on {anothers.url}; nothing is sent there"):
         publish("test", HttpStreamFormat("1"), blocking=True)
@@ -420,7 +429,7 @@ def test_a_server_that_comes_after_another_on_its_port_is_looked_at_anew(
     servers: list[Server], make_server: MakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[str] = []
-    monkeypatch.setattr(embedded, "is_another_users", lambda url: looks.append(url))
+    monkeypatch.setattr(embedded_transport, "is_another_users", lambda url: looks.append(url))
     server = make_server()
     for pid, times in ((1, 2), (2, 2)):
         servers[:] = [Server(names()[0], pid, server.url)]
@@ -475,14 +484,3 @@ def test_under_djangos_test_runner_items_are_taken_in_and_reach_nobody(
     assert [result.error for result in publication.results] == [None]
     with pytest.raises(PublishError, match="Not published"):
         publish("test", BadFormat(), blocking=True)  # type: ignore[arg-type]
-
-
-def test_an_engine_of_the_tests_own_is_published_to_within_the_call(settings: Any) -> None:
-    settings.GRIP_PROXIES = PROXIES
-    engine = Engine()
-    taken: list[Any] = []
-    engine.publish = lambda items, now: taken.extend((item.channel, now) for item in items)  # type: ignore[method-assign]
-    with use_engine(engine, clock=lambda: 7.0):
-        publish("test", HttpStreamFormat("x"))
-        asyncio.run(apublish("other", Event({})))
-    assert taken == [("test", 7.0), ("other", 7.0)]

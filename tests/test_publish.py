@@ -20,7 +20,7 @@ from django_grip import (
     PublishError,
     WebSocketMessageFormat,
     apublish,
-    embedded,
+    embedded_transport,
     publish,
 )
 from django_grip import publisher as publishing
@@ -169,7 +169,7 @@ def test_the_prefix_goes_on_at_the_edge(recorder: Recorder) -> None:
 @pytest.fixture
 def outside_of_tests(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """As in a process that is no test: under Django's test runner publishing without a proxy is no error."""
-    monkeypatch.setattr(embedded, "_is_test_run", lambda: False)
+    monkeypatch.setattr(embedded_transport, "_is_test_run", lambda: False)
     publishing.forget_publisher()
     yield
     publishing.forget_publisher()

@@ -2,46 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..exceptions import ProtocolError
-from ..proxy.epcp import parse_items
+from ..embedded_transport import LocalTransport
 from ..publishing import Parcel, Publication, Publisher
-from ..publishing.outcome import Rejected
 
 if TYPE_CHECKING:
+    from ..proxy.published import PublishedItem
     from .in_process import InProcessProxy
 
 __all__ = ["KitPublisher"]
 
 
-class _Door:
-    """The transport to the proxy of this process."""
+class _KitTransport(LocalTransport):
+    """To the proxy of this process."""
 
     url = "django_grip.testing"
-    max_bytes = 1_000_000
-    is_instant = True
 
     def __init__(self, proxy: InProcessProxy) -> None:
         self._proxy = proxy
 
-    def send(self, parcels: Sequence[Parcel], *, deadline: float) -> None:
-        try:
-            items = parse_items(b'{"items":[' + b",".join(parcel.body for parcel in parcels) + b"]}")
-        except ProtocolError as error:
-            raise Rejected(str(error), status=400) from error
+    def _take(self, items: list[PublishedItem]) -> None:
         self._proxy.publish(items)
-
-    def close(self) -> None:
-        pass
 
 
 class KitPublisher(Publisher):
     """Publishes to the proxy of this process. When a publish returns, all is done that comes of it."""
 
     def __init__(self, proxy: InProcessProxy) -> None:
-        super().__init__([_Door(proxy)], background=False)
+        super().__init__([_KitTransport(proxy)], background=False)
         self._proxy = proxy
 
     def submit(self, parcel: Parcel, **options: Any) -> Publication:
