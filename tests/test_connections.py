@@ -8,7 +8,7 @@ from datetime import date
 
 import pytest
 
-from django_grip import Event, aclose_to, asend_to, close_to, embedded, send_to
+from django_grip import Event, aclose_to, asend_to, close_to, embedded_transport, send_to
 from django_grip.connections import make_connection_name
 from django_grip.exceptions import ItemError, NoProxy, UsageError
 from django_grip.publisher import forget_publisher
@@ -102,7 +102,7 @@ def test_options_are_those_of_publish(published):
 
 
 def test_without_a_proxy_it_raises(monkeypatch, request):
-    monkeypatch.setattr(embedded, "_is_test_run", lambda: False)
+    monkeypatch.setattr(embedded_transport, "_is_test_run", lambda: False)
     request.addfinalizer(forget_publisher)
     forget_publisher()
     with pytest.raises(NoProxy):
