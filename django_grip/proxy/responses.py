@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from .effects import Respond
-from .messages import Headers
+from .messages import Headers, first_of
 
 __all__ = [
     "CLOSE",
@@ -53,10 +53,13 @@ def frame_headers(status: int, headers: Headers, length: int | None) -> Headers:
 
 
 async def send_response(send: Send, method: str, status: int, headers: Headers, body: bytes) -> None:
-    """Answer an HTTP request."""
-    framed = frame_headers(status, headers, len(body))
-    if status in _NO_BODY or method == "HEAD":
+    """Answer an HTTP request. What HEAD is told is the length of the body that GET would have had."""
+    length = len(body)
+    if method == "HEAD":
+        length, body = int(first_of(headers, b"content-length") or length), b""
+    elif status in _NO_BODY:
         body = b""
+    framed = frame_headers(status, headers, length)
     await send({"type": "http.response.start", "status": status, "headers": framed})
     await send({"type": "http.response.body", "body": body, "more_body": False})
 

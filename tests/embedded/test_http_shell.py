@@ -281,6 +281,7 @@ async def test_a_response_without_a_body_has_none(method: str) -> None:
     assert b"content-length" not in dict(answer.headers)
     answer = await Http(proxy_of(response(b"xyz", grip_status="404")), method=method).answer()
     assert (answer.status, answer.body) == (404, b"xyz" if method == "GET" else b"")
+    assert dict(answer.headers)[b"content-length"] == b"3"
 
 
 async def test_a_gone_link_is_told_to_the_application_in_the_background() -> None:
