@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
+from collections.abc import Iterator, Sequence
 from datetime import date
+from typing import Any
 
 import pytest
 
 from django_grip import Event, aclose_to, asend_to, close_to, embedded_transport, send_to
 from django_grip.connections import make_connection_name
 from django_grip.exceptions import ItemError, NoProxy, UsageError
-from django_grip.publisher import forget_publisher
-from tests.views.conftest import published
-
-__all__ = ["published"]
+from django_grip.publisher import forget_publisher, publish_to
+from django_grip.publishing import Parcel
 
 # As make_connection_name() makes them.
 TEXT, BYTES, JSON = (f"grip:connection:{kind}:0123456789-ABCDEFGHI_k" for kind in "tbj")
@@ -23,6 +24,28 @@ SENDS = [send_to, lambda *args, **kwargs: asyncio.run(asend_to(*args, **kwargs))
 CLOSES = [close_to, lambda *args, **kwargs: asyncio.run(aclose_to(*args, **kwargs))]
 sends = pytest.mark.parametrize("send", SENDS, ids=["send_to", "asend_to"])
 closes = pytest.mark.parametrize("end", CLOSES, ids=["close_to", "aclose_to"])
+
+
+class Recorder:
+    """A transport that keeps what it gets, as it would go to a proxy."""
+
+    url = "recorder"
+    max_bytes = 1_000_000
+
+    def __init__(self) -> None:
+        self.items: list[dict[str, Any]] = []
+
+    def send(self, parcels: Sequence[Parcel], *, deadline: float) -> None:
+        self.items += [json.loads(parcel.body) for parcel in parcels]
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def recorder() -> Iterator[Recorder]:
+    with publish_to(kept := Recorder()):
+        yield kept
 
 
 @sends
@@ -40,9 +63,9 @@ closes = pytest.mark.parametrize("end", CLOSES, ids=["close_to", "aclose_to"])
         (JSON, Event(1, event="tick"), {"content": '{"event":"tick","data":1}'}),
     ],
 )
-def test_a_message_goes_as_the_connections_view_sends_it(published, send, connection, message, format):
+def test_a_message_goes_as_the_connections_view_sends_it(recorder, send, connection, message, format):
     assert send(connection, message).done()
-    (item,) = published.items
+    (item,) = recorder.items
     assert item["channel"] == connection
     assert item["formats"]["ws-message"] == format
 
@@ -57,10 +80,10 @@ def test_a_message_goes_as_the_connections_view_sends_it(published, send, connec
         (JSON, {1, 2}, "Object of type set is not JSON serializable"),
     ],
 )
-def test_a_message_of_another_kind_is_refused(published, send, connection, message, complaint):
+def test_a_message_of_another_kind_is_refused(recorder, send, connection, message, complaint):
     with pytest.raises(TypeError, match=re.escape(complaint)):
         send(connection, message)
-    assert published.items == []
+    assert recorder.items == []
 
 
 @pytest.mark.parametrize(
@@ -68,37 +91,37 @@ def test_a_message_of_another_kind_is_refused(published, send, connection, messa
     ["", "room:5", "grip:connection:", TEXT + "x", TEXT[:-1], TEXT.upper(), f" {TEXT}", f"{TEXT}\n", None, b"x", 5],
 )
 @pytest.mark.parametrize("call", [send_to, close_to])
-def test_what_is_no_connections_address_is_refused(published, call, connection):
+def test_what_is_no_connections_address_is_refused(recorder, call, connection):
     with pytest.raises(UsageError) as caught:
         call(connection, *(["x"] if call is send_to else []))
     assert str(caught.value) == f"A connection is addressed by its view's self.connection, not by {connection!r}."
-    assert published.items == []
+    assert recorder.items == []
 
 
 @closes
-def test_a_connection_is_closed_with_a_code_and_a_reason(published, end):
+def test_a_connection_is_closed_with_a_code_and_a_reason(recorder, end):
     end(TEXT)
     end(JSON, 4001, "log in again")
-    assert published.of("ws-message") == [
+    assert [item["formats"]["ws-message"] for item in recorder.items] == [
         {"action": "close", "code": 1000},
         {"action": "close", "code": 4001, "reason": "log in again"},
     ]
-    assert published.channels == [TEXT, JSON]
+    assert [item["channel"] for item in recorder.items] == [TEXT, JSON]
 
 
 @closes
 @pytest.mark.parametrize(("code", "reason"), [(1005, ""), (0, ""), (5000, ""), (1000, "x" * 124)])
-def test_a_close_that_may_not_be_sent_is_refused(published, end, code, reason):
+def test_a_close_that_may_not_be_sent_is_refused(recorder, end, code, reason):
     with pytest.raises(ItemError):
         end(TEXT, code, reason)
-    assert published.items == []
+    assert recorder.items == []
 
 
-def test_options_are_those_of_publish(published):
+def test_options_are_those_of_publish(recorder):
     send_to(TEXT, "x", id="7", blocking=True)
     close_to(TEXT, 1000, "", meta={"a": "b"})
-    assert published.items[0]["id"] == "7"
-    assert published.items[1]["meta"] == {"a": "b"}
+    assert recorder.items[0]["id"] == "7"
+    assert recorder.items[1]["meta"] == {"a": "b"}
 
 
 def test_without_a_proxy_it_raises(monkeypatch, request):

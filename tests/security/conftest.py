@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from ..stacks import STACKS, Site
-from ..views.conftest import connect, http, logged, published, routes, stack
+from ..views.conftest import connect, http, logged, routes, stack
 from ..views.users import accounts
 
-__all__ = ["accounts", "connect", "http", "logged", "published", "routes", "stack"]
+__all__ = ["accounts", "connect", "http", "logged", "routes", "stack"]
 
 
 @pytest.fixture(params=STACKS)
