@@ -10,14 +10,13 @@ __all__ = ["FEATURES", "ProxyOptions"]
 
 FEATURES = (
     "status",
-    "session",
     "link:next",
     "link:gone",
     "filter:skip-self",
     "filter:skip-users",
     "filter:require-sub",
 )
-"""What ``Grip-Feature`` says, in the words of Pushpin 1.41."""
+"""What ``Grip-Feature`` says, in the words of Pushpin 1.41. What is left out here is not said."""
 
 
 @dataclass(frozen=True)

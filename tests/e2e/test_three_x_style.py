@@ -112,7 +112,7 @@ def test_links_without_a_hold_make_one_response_of_many_pages(site: Site) -> Non
 def test_the_proxy_and_its_features_are_known(site: Site) -> None:
     known = site.http.get("/three/features/").json()
     assert (known["proxied"], known["signed"]) == (True, True)
-    assert {"status", "session", "link:next", "filter:skip-self"} <= set(known["features"])
+    assert {"status", "link:next", "filter:skip-self"} <= set(known["features"])
     forged = {"Grip-Feature": "status", "Grip-Sig": "eyJhbGciOiJub25lIn0.e30."}
     for headers in ({}, forged):
         known = site.direct.get("/three/features/", headers=headers).json()

@@ -65,7 +65,14 @@ def test_without_a_key_nothing_is_signed() -> None:
 
 def test_the_features_are_said_in_the_words_of_the_protocol(engine: Engine) -> None:
     features = dict(engine.grip_headers())[b"grip-feature"].decode().split(", ")
-    assert {"status", "link:next", "link:gone", "filter:skip-self", "filter:skip-users"} <= set(features)
+    assert features == [
+        "status",
+        "link:next",
+        "link:gone",
+        "filter:skip-self",
+        "filter:skip-users",
+        "filter:require-sub",
+    ]
 
 
 def test_each_request_has_headers_of_its_own(engine: Engine) -> None:
