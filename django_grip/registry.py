@@ -40,7 +40,10 @@ class Server(NamedTuple):
 def note_server(names: tuple[str, ...], url: str | None) -> None:
     """Note this process as a server, under each of the names, or note its address. Problems are logged."""
     entry = json.dumps({"pid": os.getpid(), "started": _start_time(os.getpid()), "url": url})
-    for directory in list_directories(create=True):
+    directories = list_directories(create=True)
+    if not directories:
+        logger.warning("Other processes will not find this server: there is no directory to note it in.")
+    for directory in directories:
         _sweep(directory)
         for name in names:
             try:
@@ -89,7 +92,10 @@ def _sweep(directory: Path) -> None:
 
 def list_directories(*, create: bool = False) -> list[Path]:
     """The directories that servers are noted in: processes of one user need not agree about where that is."""
-    candidates = [Path(tempfile.gettempdir(), f"django-grip-{_user()}")]
+    candidates = []
+    # Where nothing can be written to there is none.
+    with contextlib.suppress(FileNotFoundError):
+        candidates.append(Path(tempfile.gettempdir(), f"django-grip-{_user()}"))
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     if runtime and os.path.isabs(runtime) and os.path.isdir(runtime):
         candidates.insert(0, Path(runtime, "django-grip"))

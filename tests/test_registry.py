@@ -17,6 +17,7 @@ from django_grip import registry
 from django_grip.registry import Server, find_servers, forget_server, list_directories, note_server
 
 NAMES = ("name-of-the-project",)
+NOWHERE = "Other processes will not find this server: there is no directory to note it in."
 URL = "http://127.0.0.1:8000/.grip"
 needs_posix = pytest.mark.skipif(not hasattr(os, "getuid"), reason="modes and users are POSIX's")
 
@@ -193,7 +194,8 @@ def test_a_directory_open_to_others_is_not_used_and_told_of(directory: Path, mod
     assert len(list(directory.iterdir())) == 1
     assert {record.getMessage() for record in caplog.records} == {
         f"{directory} is not a directory that is this user's alone (mode 0700), so it is not used to find servers: "
-        "remove it."
+        "remove it.",
+        NOWHERE,
     }
 
 
@@ -224,6 +226,19 @@ def test_where_there_are_no_users_it_works_all_the_same(monkeypatch: pytest.Monk
     monkeypatch.setattr(registry, "_start_time", lambda pid: None)
     note_server(NAMES, URL)
     assert find_servers(NAMES) == [Server(NAMES[0], os.getpid(), URL)]
+
+
+def test_where_nothing_can_be_written_to_a_server_serves_all_the_same(
+    tmp_path: Path, caplog: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", refuse)
+    note_server(NAMES, URL)
+    forget_server(NAMES)
+    assert find_servers(NAMES) == []
+    assert [record.getMessage() for record in caplog.records] == [NOWHERE]
 
 
 def test_a_directory_that_cannot_be_written_to_is_told_of(directory: Path, caplog: Any, monkeypatch: Any) -> None:
