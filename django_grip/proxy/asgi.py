@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from contextvars import Context
 from urllib.parse import quote
 
 from .application import ASGIApplication
@@ -209,7 +210,7 @@ class EmbeddedProxy:
             return
         if self._hub_timer is not None:
             self._hub_timer.cancel()
-        self._hub_timer = loop.call_at(deadline, self._wake_hub, loop)
+        self._hub_timer = loop.call_at(deadline, self._wake_hub, loop, context=Context())
 
     def _wake_hub(self, loop: asyncio.AbstractEventLoop) -> None:
         self._hub_timer = None

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextvars import Context
 
 from ..exceptions import PublisherClosed, QueueFull
 from .published import PublishedItem
@@ -24,7 +25,8 @@ that a burst of items leaves those who read the time to write it to their client
 class Inbox:
     """Takes items from any thread, and hands them to `take` on the event loop.
 
-    Before `open` they are kept. What comes in a burst is handed over in several turns of the loop.
+    Before `open` they are kept. What comes in a burst is handed over in several turns of the loop. None of it comes with
+    the contextvars of whoever published.
     """
 
     def __init__(self, take: Callable[[list[PublishedItem]], None], *, max_waiting: int = MAX_WAITING) -> None:
@@ -59,7 +61,7 @@ class Inbox:
             self._check(len(items))
             self._waiting.extend(items)
             if self._loop is not None and not self._is_called:
-                self._loop.call_soon_threadsafe(self._hand_over)
+                self._loop.call_soon_threadsafe(self._hand_over, context=Context())
                 self._is_called = True
 
     def _check(self, count: int) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable
+from contextvars import Context
 
 from .application import AppRun, ASGIApplication
 from .messages import AppFailure, AppRequest, AppResponse, show_path
@@ -23,7 +24,8 @@ GRACE = 0.5
 class Runs:
     """Asks the application, each time in a task of its own.
 
-    All have the same time to answer, so they run out of it in the order in which they began, and one timer does.
+    All have the same time to answer, so they run out of it in the order in which they began, and one timer does. It has
+    no contextvars: what follows for one client must not have those of another, who was the first to be waited for.
     """
 
     def __init__(self, application: ASGIApplication, options: ProxyOptions) -> None:
@@ -48,7 +50,7 @@ class Runs:
         run.task = loop.create_task(self._see_through(run))
         self._runs[run] = deadline = loop.time() + self._options.answer_timeout
         if self._timer is None:
-            self._timer = loop.call_at(deadline, self._give_up, loop)
+            self._timer = loop.call_at(deadline, self._give_up, loop, context=Context())
 
     async def _see_through(self, run: AppRun) -> None:
         try:
@@ -65,7 +67,7 @@ class Runs:
             if deadline == math.inf:
                 continue
             if deadline > now:
-                self._timer = loop.call_at(deadline, self._give_up, loop)
+                self._timer = loop.call_at(deadline, self._give_up, loop, context=Context())
                 return
             # It is not looked at again, be it that it ends or that it will not.
             self._runs[run] = math.inf
