@@ -6,10 +6,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from django.core import checks
 from django.core.management import BaseCommand, call_command
+from django.test.utils import _TestState
 
 from .fake_proxy import KEY, PROXIES
 
@@ -276,6 +278,13 @@ def test_another_runserver_in_front_of_ours_is_told_when_the_embedded_proxy_is_o
         )
     ]
     assert found(settings, DEBUG=True, GRIP_PROXIES=PROXIES) == []
+
+
+@pytest.mark.parametrize("options", [{}, {"GRIP_PROXIES": [{"control_uri": URI}]}, {"GRIP_URL": f"{URI}?key=changeme"}])
+def test_what_is_good_under_debug_is_good_for_the_tests_that_django_runs_without(settings, monkeypatch, options):
+    assert found(settings, **options) != []
+    monkeypatch.setattr(_TestState, "saved_data", SimpleNamespace(debug=True), raising=False)
+    assert found(settings, **options) == []
 
 
 @pytest.mark.parametrize("app", ["django_grip", "django.core"])
