@@ -8,6 +8,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from django.db import connections
 from django.http import HttpResponse, SimpleCookie
 from django.http.response import HttpResponseBase
 
@@ -152,6 +153,8 @@ class Connection:
         published = [name.removeprefix(prefix) for name in proxy.published[self._published_before :]]
         since = ", ".join(dict.fromkeys(map(repr, published))) if published else "nothing"
         lines.append(f"published since it began: {since}")
+        if any(connection.run_on_commit for connection in connections.all(initialized_only=True)):
+            lines.append("on_commit was used: in a TestCase that takes captureOnCommitCallbacks(execute=True)")
         if self.exchange.deadline is not None:
             lines.append(f"due next: in {max(0.0, self.exchange.deadline - proxy.now):g} s of the proxy's clock")
         return "".join(f"\n  - {line}" for line in lines)

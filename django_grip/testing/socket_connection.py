@@ -127,7 +127,9 @@ class SocketConnection(Connection):
         self._check_use()
         if not self._is_accepted:
             body = b"" if self._answer is None else self._answer.content[:200]  # type: ignore[attr-defined]
-            raise NotOpened(f"{self} was refused with {phrase(self.status_code)}: {body.decode('utf-8', 'replace')}")
+            place = None if self._answer is None else self._answer.get("Location")
+            how = phrase(self.status_code) + (f" to {place}" if place else "")
+            raise NotOpened(f"{self} was refused with {how}: {body.decode('utf-8', 'replace')}")
 
     def _push(self, messages: tuple[Message, ...]) -> None:
         self._check_open()

@@ -204,6 +204,28 @@ def test_a_refusal_has_status_headers_and_body(route, grip_client):
             use()
 
 
+def test_a_redirect_says_where_to(route, grip_client, settings):
+    settings.MIDDLEWARE = ["django_grip.GripMiddleware", "django.middleware.common.CommonMiddleware"]
+    route("ws/", Echo)
+    with pytest.raises(NotOpened, match="was refused with 301 Moved Permanently to /ws/: "):
+        grip_client.websocket("/ws").receive()
+
+
+@pytest.mark.django_db
+def test_what_waits_for_a_commit_is_told(route, grip_client):
+    class View(WebSocketView):
+        channels = ("all",)
+
+        def on_message(self, message):
+            self.publish(message, on_commit=True)
+
+    route("ws/", View)
+    with grip_client.websocket("/ws/") as ws:
+        ws.send("a")
+        with pytest.raises(NothingReceived, match=r"on_commit was used: .* captureOnCommitCallbacks"):
+            ws.receive()
+
+
 def test_a_refusal_is_a_response_for_djangos_assertions(route, grip_client):
     route("ws/<int:room>/", type("View", (WebSocketView,), {"on_open": lambda self: self.reject(403, '{"a": 1}')}))
     response = grip_client.websocket("/ws/5/").response
