@@ -206,7 +206,7 @@ def test_two_of_them_do_not_meet(setup: Setup, make_project: Callable[..., Proje
 @pytest.mark.parametrize(
     ("which", "text"),
     [
-        ("port", "CommandError: 127.0.0.1:{} is in use already; name another address or port for clients"),
+        ("port", "CommandError: 127.0.0.1:{} is in use already, perhaps by a Pushpin that runs as a service"),
         ("control", "CommandError: 127.0.0.1:{}, the control port of GRIP_PROXIES, is in use, perhaps by a Pushpin"),
     ],
 )

@@ -305,7 +305,10 @@ PROXY = 'GRIP_PROXIES = [{"control_uri": "http://127.0.0.1:5561", "key": "x" * 4
 @pytest.mark.parametrize(
     ("settings", "line"),
     [
-        (PROXY, "Realtime: through the GRIP proxy http://127.0.0.1:5561; clients go there, not here."),
+        (
+            PROXY,
+            "Realtime: through the GRIP proxy published to at http://127.0.0.1:5561. Clients go to the proxy, not here.",
+        ),
         (
             "GRIP_EMBEDDED = False",
             "Realtime: none, as there is no GRIP proxy (GRIP_PROXIES) and the embedded one is off (GRIP_EMBEDDED).",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import signal
@@ -104,7 +105,7 @@ class Command(BaseCommand):
 
     def _print_config(self, options: dict[str, Any]) -> None:
         """Write the configuration for production: the same from the same settings."""
-        directory = Path(options["print_config"]).absolute()
+        directory = Path(os.path.abspath(options["print_config"]))
         config = self._configure(str(directory), _version(options, must_be_there=False), options, debug=False)
         write_config(config)
         self.stdout.write(
@@ -191,7 +192,10 @@ class Command(BaseCommand):
 
 def _refuse_taken_ports(config: PushpinConfig) -> None:
     listen = urlsplit(f"//{config.listen}")
-    taken = f"{config.listen} is in use already; name another address or port for clients: manage.py pushpin ADDRPORT."
+    taken = (
+        f"{config.listen} is in use already, perhaps by a Pushpin that runs as a service: stop that, or name another "
+        "address or port for clients: manage.py pushpin ADDRPORT."
+    )
     refuse_taken_port(listen.hostname or "", listen.port or 0, taken)
     if config.control.port:
         refuse_taken_port(

@@ -113,8 +113,9 @@ def _describe_realtime(settings: GripSettings, address: str, port: int) -> list[
     """Say which engine serves realtime, and how to try it."""
     if settings.proxies:
         uris = [proxy.control_uri or proxy.control_zmq_uri for proxy in settings.proxies]
-        where = ", ".join(uri for uri in uris if uri) or "that GRIP_PROXIES has the key of"
-        return [f"Realtime: through the GRIP proxy {where}; clients go there, not here."]
+        where = ", ".join(uri for uri in uris if uri)
+        taken = f" published to at {where}" if where else ""
+        return [f"Realtime: through the GRIP proxy{taken}. Clients go to the proxy, not here."]
     if not settings.embedded:
         return ["Realtime: none, as there is no GRIP proxy (GRIP_PROXIES) and the embedded one is off (GRIP_EMBEDDED)."]
     if not can_serve():
