@@ -11,7 +11,7 @@ import re
 
 from ..protocol.websocket_events import CONTENT_TYPE
 from .effects import Respond
-from .messages import ClientRequest, Headers, show_path
+from .messages import ClientRequest, Headers, plain_answer, show_path
 
 __all__ = ["clean_handshake_headers", "clean_headers", "clean_response_headers", "refuse_client"]
 
@@ -111,4 +111,5 @@ def refuse_client(request: ClientRequest) -> Respond | None:
 
 def _refuse(status: int, text: str, request: ClientRequest) -> Respond:
     logger.warning("Refused with %d: %s %s: %s", status, request.method, show_path(request.path), text)
-    return Respond(status, [(b"content-type", b"text/plain; charset=utf-8")], f"{text}\n".encode())
+    answer = plain_answer(status, text)
+    return Respond(status, answer.headers, answer.body)

@@ -11,7 +11,7 @@ from .effects import Abort, Effect, End, Respond
 from .exchange import Exchange
 from .instructions import Instruction, has_instruct, read_instruction, whole_response
 from .links import Place, build_last_headers, build_link_request, place_of, resolve_link
-from .messages import AppFailure, AppRequest, AppResponse, ClientRequest, show_path
+from .messages import AppFailure, AppRequest, AppResponse, ClientRequest, plain_answer, show_path
 from .pace import Pace
 from .published import PublishedItem
 from .response_hold import ResponseHold
@@ -82,7 +82,7 @@ class HttpExchange(Exchange):
             self._hold.receive_response(response, now)
         elif isinstance(response, AppFailure):
             logger.warning("The application failed at %s: %s", show_path(self.path), response.text)
-            self._refuse(response.status, "The application has failed.", now)
+            self.respond(plain_answer(response.status, "The application has failed."), now)
         elif not has_instruct(response.headers):
             headers = [header for header in clean_response_headers(response.headers) if header[0] != b"content-length"]
             self.respond(AppResponse(response.status, headers, response.body), now)
@@ -125,7 +125,7 @@ class HttpExchange(Exchange):
             instruction = read_instruction(response, self.engine.options)
         except ProtocolError as error:
             logger.warning("The application's answer at %s cannot be followed: %s", show_path(self.path), error)
-            self._refuse(502, "The application's answer is not one that the proxy understands.", now)
+            self.respond(plain_answer(502, "The application's answer is not one that the proxy understands."), now)
             return
         instruct = instruction.instruct
         if self.request is None or self.request.method == "HEAD" or not (instruct.hold or instruct.next_link):
@@ -218,10 +218,6 @@ class HttpExchange(Exchange):
         self.asks = []
         if self._gone is not None:
             self.asks.append(build_link_request(self.engine, self._gone, purpose="gone"))
-
-    def _refuse(self, status: int, text: str, now: float) -> None:
-        headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]
-        self.respond(AppResponse(status, headers, f"{text}\n".encode()), now)
 
     def _forget_outbox(self) -> None:
         self.outbox.clear()

@@ -11,7 +11,17 @@ from typing import NamedTuple
 
 from ..protocol.links import LINK_MARK
 
-__all__ = ["AppFailure", "AppRequest", "AppResponse", "ClientRequest", "Headers", "all_of", "first_of", "show_path"]
+__all__ = [
+    "AppFailure",
+    "AppRequest",
+    "AppResponse",
+    "ClientRequest",
+    "Headers",
+    "all_of",
+    "first_of",
+    "plain_answer",
+    "show_path",
+]
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -81,6 +91,12 @@ class AppResponse:
 
     def __repr__(self) -> str:
         return f"<AppResponse {self.status}, body of {len(self.body)}>"
+
+
+def plain_answer(status: int, text: str) -> AppResponse:
+    """What a client is answered by the proxy itself: one sentence, which no cache keeps."""
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]
+    return AppResponse(status, headers, f"{text}\n".encode())
 
 
 @dataclass

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from .effects import Respond
-from .messages import Headers, first_of
+from .messages import Headers, first_of, plain_answer
 
 __all__ = [
     "CLOSE",
@@ -40,8 +40,8 @@ CLOSE = (b"connection", b"close")
 
 def plain_response(status: int, text: str, headers: Headers | None = None) -> Respond:
     """A response of one sentence."""
-    plain = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]
-    return Respond(status, plain + (headers or []), f"{text}\n".encode())
+    answer = plain_answer(status, text)
+    return Respond(status, answer.headers + (headers or []), answer.body)
 
 
 def frame_headers(status: int, headers: Headers, length: int | None) -> Headers:

@@ -10,7 +10,7 @@ from ..protocol.header_values import parse_parameters, split_elements
 from ..protocol.websocket_events import CONTENT_TYPE, WebSocketEvent, decode_websocket_events
 from .client_headers import clean_response_headers
 from .effects import Deny
-from .messages import AppFailure, AppResponse, Headers, all_of
+from .messages import AppFailure, AppResponse, Headers, all_of, plain_answer
 
 __all__ = [
     "EVENTS_TYPE",
@@ -124,7 +124,8 @@ def relay_refusal(response: AppResponse) -> Deny:
 
 def build_refusal(status: int, text: str) -> Deny:
     """A refusal of our own, with one sentence."""
-    return Deny(status, [(b"content-type", b"text/plain; charset=utf-8")], f"{text}\n".encode())
+    answer = plain_answer(status, text)
+    return Deny(status, answer.headers, answer.body)
 
 
 def _for_the_client(headers: Headers) -> Headers:

@@ -89,7 +89,7 @@ def test_a_client_that_plays_the_proxy_is_refused(value, name, method, caplog):
     assert refusal is not None
     assert refusal.status == 403
     assert refusal.body == b"WebSocket events come from the GRIP proxy only, not from its clients.\n"
-    assert refusal.headers == [(b"content-type", b"text/plain; charset=utf-8")]
+    assert refusal.headers == [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]
     [record] = caplog.records
     assert (record.name, record.levelno) == ("django_grip", logging.WARNING)
     assert record.getMessage() == (
