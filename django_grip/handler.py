@@ -25,6 +25,7 @@ from django.urls import set_script_prefix
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.module_loading import import_string
 
+from .asgi_headers import read_headers
 from .conf import installed_middleware
 from .middleware import GripMiddleware
 from .request_signals import age_connections, close_response, is_closed_unseen, send_started
@@ -133,6 +134,14 @@ class GripHandler(ASGIHandler):
             await signals.request_started.asend(sender=ASGIHandler, scope=scope)
         request, error = self.create_request(scope, body_file)
         return self._prepare(await self.get_response_async(request) if request is not None else error)
+
+    def create_request(self, scope: Scope, body_file: Any) -> Any:
+        meta, rest = read_headers(scope.get("headers") or ())
+        request, error = super().create_request({**scope, "headers": rest}, body_file)
+        if request is not None:
+            request.scope = scope
+            request.META.update(meta)
+        return request, error
 
     def _prepare(self, response: Any) -> HttpResponseBase:
         response._handler_class = ASGIHandler
