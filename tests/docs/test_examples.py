@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import unittest
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from types import ModuleType
@@ -102,6 +103,13 @@ def test_the_readmes_function_views_work(open_page: OpenPage, recorder: Recorder
     assert sent(events_of(ws.send(text("hello")))) == [b"hello"]
     Client().post("/broadcast/", {"message": "all"})
     assert recorder.formats("everybody") == [{"ws-message": {"content": "all"}}]
+
+
+def test_the_readmes_test_passes(open_page: OpenPage) -> None:
+    page = open_page("README.md")
+    result = unittest.TestResult()
+    unittest.defaultTestLoader.loadTestsFromTestCase(page.RoomTests).run(result)
+    assert (result.testsRun, result.errors, result.failures) == (1, [], [])
 
 
 def test_getting_started_works(open_page: OpenPage, recorder: Recorder) -> None:
