@@ -307,7 +307,7 @@ PROXY = 'GRIP_PROXIES = [{"control_uri": "http://127.0.0.1:5561", "key": "x" * 4
     [
         (
             PROXY,
-            "Realtime: through the GRIP proxy published to at http://127.0.0.1:5561. Clients go to the proxy, not here.",
+            "Realtime: through the GRIP proxy published to at http://127.0.0.1:5561. Clients go to it, not here.",
         ),
         (
             "GRIP_EMBEDDED = False",

@@ -115,7 +115,7 @@ def _describe_realtime(settings: GripSettings, address: str, port: int) -> list[
         uris = [proxy.control_uri or proxy.control_zmq_uri for proxy in settings.proxies]
         where = ", ".join(uri for uri in uris if uri)
         taken = f" published to at {where}" if where else ""
-        return [f"Realtime: through the GRIP proxy{taken}. Clients go to the proxy, not here."]
+        return [f"Realtime: through the GRIP proxy{taken}. Clients go to it, not here."]
     if not settings.embedded:
         return ["Realtime: none, as there is no GRIP proxy (GRIP_PROXIES) and the embedded one is off (GRIP_EMBEDDED)."]
     if not can_serve():
