@@ -9,6 +9,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from django.core.management import call_command
+
 from tests.e2e.processes import RigProcess
 from tests.e2e.waiting import wait_until
 
@@ -78,8 +80,7 @@ class Project:
 
     def __init__(self, directory: Path, *, settings: str = "", urls: str = URLS) -> None:
         self.directory = directory
-        command = [sys.executable, "-m", "django", "startproject", "mysite", str(directory)]
-        subprocess.run(command, check=True, timeout=60)
+        call_command("startproject", "mysite", str(directory))
         self.add_settings(SETTINGS + settings)
         self.urls_file.write_text(urls)
         self._processes: list[RigProcess] = []
