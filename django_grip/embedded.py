@@ -13,7 +13,7 @@ from .proxy.asgi import EmbeddedProxy
 from .proxy.options import ProxyOptions
 from .publisher import forget_publisher
 from .publishing.lifecycle import at_exit, on_fork
-from .registry import forget_server, note_server
+from .registry import UNREACHABLE, forget_server, note_server
 
 if TYPE_CHECKING:
     from .proxy.application import ASGIApplication
@@ -30,7 +30,7 @@ def make_proxy(application: ASGIApplication) -> EmbeddedProxy:
         control_token=[token.encode() for token in derive_secrets("control")],
         allow_local=config.debug,
         on_begin=lambda: _begin(proxy),
-        on_serve=lambda host, port: note_server(server_names(), control_url(host, port)),
+        on_serve=_note_address,
         on_end=lambda: _end(proxy),
     )
     return proxy
@@ -42,6 +42,10 @@ def _begin(proxy: EmbeddedProxy) -> None:
         serving.append(proxy)
         note_server(server_names(), None)
         forget_publisher()
+
+
+def _note_address(host: str | None, port: int | None) -> None:
+    note_server(server_names(), UNREACHABLE if host is None or port is None else control_url(host, port))
 
 
 def _end(proxy: EmbeddedProxy) -> None:

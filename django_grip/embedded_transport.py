@@ -22,7 +22,7 @@ from .proxy.options import ProxyOptions
 from .publishing import HttpTransport, Parcel, Transport
 from .publishing.authority import Authority
 from .publishing.outcome import Rejected, TransportError, Turned, Unreached
-from .registry import Server, find_servers
+from .registry import UNREACHABLE, Server, find_servers
 
 if TYPE_CHECKING:
     from .proxy.asgi import EmbeddedProxy
@@ -152,6 +152,11 @@ class _RegistryTransport:
             self._transports.pop(server).close()
 
     def _transport(self, server: Server, url: str, secret: str) -> HttpTransport:
+        if url == UNREACHABLE:
+            raise Turned(
+                f"the server of this project (process {server.pid}) listens on no port, so only it can publish to its "
+                "clients"
+            )
         if server not in self._transports:
             if is_another_users(url):
                 # Ours listens on some other address, or no longer. Whoever is there would read what is published.

@@ -17,9 +17,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["Server", "find_servers", "forget_server", "list_directories", "note_server"]
+__all__ = ["UNREACHABLE", "Server", "find_servers", "forget_server", "list_directories", "note_server"]
 
 logger = logging.getLogger("django_grip")
+
+UNREACHABLE = ""
+"""In place of a URL: the server has clients, but no port that others could publish to."""
 
 # A server whose address nobody has seen yet has no URL.
 _URL = re.compile(r"http://(?:127\.0\.0\.1|\[::1\]):[0-9]{1,5}/\.grip")
@@ -30,7 +33,10 @@ _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
 class Server(NamedTuple):
-    """A running server. url: its control URL; None until a first client has come. name: by which it was found."""
+    """A running server. name: by which it was found.
+
+    url: its control URL; None until a first client has come, `UNREACHABLE` if it has none.
+    """
 
     name: str
     pid: int
@@ -71,7 +77,7 @@ def find_servers(names: tuple[str, ...]) -> list[Server]:
                 _remove(path)
                 continue
             url = entry.get("url")
-            if url is not None and not (isinstance(url, str) and _URL.fullmatch(url)):
+            if url not in (None, UNREACHABLE) and not (isinstance(url, str) and _URL.fullmatch(url)):
                 continue
             # Two directories, or two names: one that says where it is is better than one that does not.
             if pid not in found or found[pid].url is None:

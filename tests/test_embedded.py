@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shlex
 import tempfile
 import threading
@@ -38,7 +39,7 @@ from django_grip.protocol.signatures import decode_token
 from django_grip.proxy.asgi import EmbeddedProxy
 from django_grip.publisher import forget_publisher, get_publisher
 from django_grip.publishing import lifecycle
-from django_grip.registry import Server, find_servers, forget_server, note_server
+from django_grip.registry import UNREACHABLE, Server, find_servers, forget_server, note_server
 
 from .asgi_client import PATIENCE, ask
 from .fake_proxy import PROXIES
@@ -345,11 +346,23 @@ async def test_a_server_without_a_lifespan_is_found_too() -> None:
     assert find_servers(names()) == []
 
 
-async def test_a_server_on_a_unix_socket_is_not_found_but_published_to_in_its_process() -> None:
+async def test_a_server_on_a_unix_socket_is_published_to_in_its_own_process_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async with Running() as server:
         await ask(server.proxy, "/me/", server=("/run/app.sock", None))
-        assert [server.url for server in find_servers(names())] == [None]
-        assert publish("test", HttpStreamFormat("x"), blocking=True).done()
+        assert [server.url for server in find_servers(names())] == [UNREACHABLE]
+        with monkeypatch.context() as elsewhere:
+            elsewhere.setattr(embedded_transport, "serving", [])
+            forget_publisher()
+            text = f"process {os.getpid()}) listens on no port, so only it can publish to its clients"
+            with pytest.raises(PublishError, match=re.escape(text)):
+                await apublish("test", HttpStreamFormat("a\n"))
+        forget_publisher()
+        client = await server.connect()
+        await apublish("test", HttpStreamFormat("b\n"))
+        await client.read_until("b\n")
+        await client.close()
 
 
 def test_when_no_server_runs_it_is_said_at_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -40,7 +40,8 @@ class EmbeddedProxy:
     engine: the core, if it is there already. options: else what one is made of. control_token: whoever has it may
     publish over the control path; None for nobody. allow_local: whether programs on this machine may, without a token;
     for development only. on_begin, on_end: called when it begins to serve, and when it has parted with its clients.
-    on_serve: called once with the server's host and port, when the first request shows them.
+    on_serve: called once with the server's host and port, when the first request shows them; with None for both when
+    it shows that there is no port, as on a Unix socket.
 
     restarting: set before the end, it tells WebSockets that the server will be back (1012) instead of gone (1001).
     """
@@ -54,7 +55,7 @@ class EmbeddedProxy:
         control_token: bytes | Sequence[bytes] | None = None,
         allow_local: bool = False,
         on_begin: Callable[[], object] | None = None,
-        on_serve: Callable[[str, int], object] | None = None,
+        on_serve: Callable[[str | None, int | None], object] | None = None,
         on_end: Callable[[], object] | None = None,
     ) -> None:
         self.engine = engine or Engine(options)
@@ -63,6 +64,7 @@ class EmbeddedProxy:
         self._on_begin = on_begin
         self._on_serve = on_serve
         self._on_end = on_end
+        self._has_no_port = False
         self._runs = Runs(application, self.engine.options)
         self._inbox = Inbox(self._publish_here)
         self._signals = SignalChain(self._hear_signal)
@@ -171,9 +173,12 @@ class EmbeddedProxy:
 
     def _announce(self, scope: Scope) -> None:
         server = scope.get("server")
-        if server and server[1] is not None:  # a Unix socket has no port
+        if server and server[1] is not None:
             on_serve, self._on_serve = self._on_serve, None
             _tell(on_serve, server[0], server[1])
+        elif not self._has_no_port:
+            self._has_no_port = True
+            _tell(self._on_serve, None, None)
 
     def _hear_signal(self) -> None:
         if self._loop is not None and not self._loop.is_closed():
