@@ -39,6 +39,8 @@ logger = logging.getLogger("django_grip")
 Scope = Any
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
+# Status, headers, body.
+Deliver = Callable[[int, list[tuple[bytes, bytes]], bytes], None]
 
 # Seconds. Most requests are answered before it is worth asking whether their clients are still there.
 _LISTEN_AFTER = 0.05
@@ -85,8 +87,23 @@ class GripHandler(ASGIHandler):
         finally:
             body_file.close()
 
+    async def answer_whole(self, scope: Scope, body: bytes, send: Send, deliver: Deliver) -> None:
+        """Answer a request of the embedded proxy's own, whose body is there and whose client never goes away.
+
+        deliver: takes a response that is whole, which ASGI would take apart for the proxy to put together again. One
+        that streams is sent.
+        """
+        with RequestThread(age_connections if self.is_async else None) as thread:
+            await self._serve(scope, io.BytesIO(body), send, thread, _Patience(), deliver)
+
     async def _serve(
-        self, scope: Scope, body_file: IO[bytes], send: Send, thread: RequestThread, disconnect: _Disconnect
+        self,
+        scope: Scope,
+        body_file: IO[bytes],
+        send: Send,
+        thread: RequestThread,
+        disconnect: _Disconnect | _Patience,
+        deliver: Deliver | None = None,
     ) -> None:
         try:
             if self.is_async:
@@ -99,7 +116,10 @@ class GripHandler(ASGIHandler):
             raise
         try:
             if not thread.cancelled:
-                await self._send(response, send, thread)
+                if deliver is None or response.streaming:
+                    await self._send(response, send, thread)
+                else:
+                    deliver(response.status_code, _encode_headers(response), response.content)  # type: ignore[attr-defined]
         finally:
             # Nothing that comes now may be cancelled by a client that has gone.
             disconnect.stop()
@@ -186,6 +206,12 @@ class GripHandler(ASGIHandler):
         if thread is None or iscoroutinefunction(view) is self.is_async:
             return view
         return _run_in_thread(view, thread) if self.is_async else _run_on_loop(view, thread)
+
+
+def _encode_headers(response: HttpResponseBase) -> list[tuple[bytes, bytes]]:
+    headers = [(name.lower().encode("ascii"), value.encode("latin-1")) for name, value in response.items()]
+    cookies = response.cookies.values()
+    return [*headers, *((b"set-cookie", cookie.OutputString().encode("ascii")) for cookie in cookies)]
 
 
 def _run_in_thread(view: Callable[..., Any], thread: RequestThread) -> Callable[..., Any]:
@@ -307,6 +333,13 @@ class _Disconnect:
         # Before Python 3.11 tasks do not count who cancelled them.
         uncancel = getattr(self._task, "uncancel", None)
         return uncancel is None or uncancel() == 0
+
+
+class _Patience:
+    """Stands for a client that does not go away."""
+
+    def stop(self) -> None:
+        pass
 
 
 # ---- what is not HTTP
