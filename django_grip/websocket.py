@@ -211,7 +211,8 @@ def _send_events(response: HttpResponseBase, built: WebSocketResponse, *, with_h
     headers = response.headers
     for name in ("Content-Encoding", "ETag") if len(headers) > 1 else ():
         headers.pop(name, None)
-    headers["Content-Type"] = CONTENT_TYPE
+    if headers.get("Content-Type") != CONTENT_TYPE:
+        headers["Content-Type"] = CONTENT_TYPE
     headers["Content-Length"] = str(len(built.body))
     for name, value in built.headers:
         headers[name] = value

@@ -17,6 +17,7 @@ from ..exceptions import ConnectionClosed, ProtocolError
 from ..protocol.control import build_keep_alive, build_set_meta
 from ..protocol.formats import WebSocketMessageFormat
 from ..protocol.session import WebSocketSession
+from ..protocol.websocket_events import CONTENT_TYPE
 from ..refusals import refuse_plain_request
 from .base import GripView
 from .connection_state import CLOSED, CLOSING, OPEN, Memory, UserChanged
@@ -195,7 +196,7 @@ class WebSocketView(GripView):
         self._opening = session.is_opening()
         self._closed = False
         self._refusal = None
-        self.response = HttpResponse()
+        self.response = HttpResponse(content_type=CONTENT_TYPE)
         if self._opening:
             refusal = yield from self._open()
             if refusal is not None:
