@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -13,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import get_commands
 
 from . import conf
-from .conf import GripSettings, grip_settings
+from .conf import GripSettings, grip_settings, kept_by_test_runner
 from .protocol.proxy_config import ProxyConfig
 
 __all__ = ["check_embedded", "check_keys", "check_middleware", "check_settings"]
@@ -149,8 +148,7 @@ def _usable_settings() -> GripSettings | None:
 
 def _is_tested() -> bool:
     """Whether DEBUG is off for a test runner only, as Django's turns it off before the checks."""
-    state = getattr(sys.modules.get("django.test.utils"), "_TestState", None)
-    return bool(getattr(getattr(state, "saved_data", None), "debug", False))
+    return bool(getattr(kept_by_test_runner(), "debug", False))
 
 
 def _unsigned(config: GripSettings) -> Iterator[CheckMessage]:

@@ -45,6 +45,7 @@ __all__ = [
     "embedded_keys",
     "find_problems",
     "grip_settings",
+    "kept_by_test_runner",
     "make_session",
     "project_home",
     "read_origins",
@@ -373,6 +374,11 @@ def project_home() -> str:
     file, paths = getattr(top, "__file__", None), list(getattr(top, "__path__", ()))
     home = paths[0] if paths else os.path.dirname(file) if file else ""
     return os.path.realpath(home) if home else ""
+
+
+def kept_by_test_runner() -> Any:
+    """What Django's test runner has kept of the project's own settings, such as ``debug``; None where none runs."""
+    return getattr(getattr(sys.modules.get("django.test.utils"), "_TestState", None), "saved_data", None)
 
 
 def make_session(key: str | None) -> Any:

@@ -6,13 +6,12 @@ servers of the project (`registry`) and publishes to them over HTTP with a token
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from contextvars import Context
 from typing import TYPE_CHECKING
 
-from .conf import derive_secrets, grip_settings, project_home
+from .conf import derive_secrets, grip_settings, kept_by_test_runner, project_home
 from .exceptions import ProtocolError, PublishError
 from .listeners import is_another_users
 from .protocol.keys import load_key
@@ -57,8 +56,7 @@ def open_default_transport() -> Transport | None:
 
 
 def _is_test_run() -> bool:
-    utils = sys.modules.get("django.test.utils")
-    return hasattr(getattr(utils, "_TestState", None), "saved_data")
+    return kept_by_test_runner() is not None
 
 
 class LocalTransport:

@@ -31,7 +31,6 @@ __all__ = [
     "publish",
     "publish_by",
     "publish_to",
-    "set_default_transport",
 ]
 
 Callback = Callable[[bool, "str | None"], object]
@@ -51,7 +50,6 @@ class _Current(NamedTuple):
 class _State:
     lock = threading.Lock()
     current: _Current | None = None
-    default_transport: Callable[[], Transport | None] | None = None
 
     @classmethod
     def renew_lock(cls) -> None:
@@ -155,15 +153,6 @@ def get_publisher() -> Publisher:
     return _replace_publisher(grip_settings())
 
 
-def set_default_transport(factory: Callable[[], Transport | None] | None) -> None:
-    """Say how to publish when the settings name no proxy, instead of to the embedded one. None: to that one again.
-
-    factory: called when a publisher is made; None from it means that there is nothing either.
-    """
-    _State.default_transport = factory
-    forget_publisher()
-
-
 def forget_publisher() -> None:
     """Have the publisher for the settings made anew when it is next needed. What the old one has, it still sends."""
     with _State.lock:
@@ -218,7 +207,7 @@ def _make_publisher(settings: GripSettings) -> Publisher:
     servers = dict.fromkeys((*settings.proxies, *settings.publish_servers))
     transports = [transport for config in servers if (transport := open_transport(config, policy)) is not None]
     if not settings.proxies and (settings.embedded or not transports):
-        default = (_State.default_transport or open_default_transport)()
+        default = open_default_transport()
         transports += [default] if default is not None else []
     # What is handed over within this process needs no thread to wait for it.
     background = settings.publish_mode == "background" and not all(map(_is_instant, transports))

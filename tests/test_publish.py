@@ -236,25 +236,21 @@ def test_in_the_background_publish_returns_before(make_server: MakeServer) -> No
 
 
 @pytest.mark.usefixtures("outside_of_tests")
-def test_an_engine_in_the_same_process_is_published_to_when_the_settings_name_no_proxy() -> None:
+def test_an_engine_in_the_same_process_is_published_to_when_the_settings_name_no_proxy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     engine = Recorder("engine")
-    publishing.set_default_transport(lambda: engine)
-    try:
-        publish("room", HttpStreamFormat("x"), blocking=True)
-    finally:
-        publishing.set_default_transport(None)
+    monkeypatch.setattr(publishing, "open_default_transport", lambda: engine)
+    publish("room", HttpStreamFormat("x"), blocking=True)
     assert len(engine.items) == 1
-    with pytest.raises(NoProxy):
-        publish("room", HttpStreamFormat("x"))
 
 
-def test_an_engine_is_not_published_to_when_the_settings_name_a_proxy(server: ControlServer) -> None:
+def test_an_engine_is_not_published_to_when_the_settings_name_a_proxy(
+    server: ControlServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     engine = Recorder("engine")
-    publishing.set_default_transport(lambda: engine)
-    try:
-        publish("room", HttpStreamFormat("x"), blocking=True)
-    finally:
-        publishing.set_default_transport(None)
+    monkeypatch.setattr(publishing, "open_default_transport", lambda: engine)
+    publish("room", HttpStreamFormat("x"), blocking=True)
     assert (len(engine.items), len(server.taken)) == (0, 1)
 
 
