@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from django.http import HttpResponse
 from django.utils.encoding import escape_uri_path
 
+from .conf import grip_settings
 from .exceptions import ProtocolError
 from .protocol.links import LINK_MARK
 
@@ -22,6 +23,11 @@ __all__ = ["refuse", "refuse_bad_bytes", "refuse_direct_client", "refuse_plain_r
 logger = logging.getLogger("django_grip.security")
 
 BEHIND_PROXY_ONLY = "This address works only behind a GRIP proxy, such as Pushpin, and this request came directly."
+# To whoever develops, and has another runserver or none of the extra "dev".
+NOT_EMBEDDED = (
+    'The embedded proxy is not in front of it: put "django_grip" first in INSTALLED_APPS, install "django-grip[dev]", '
+    'and read what runserver says of "Realtime".'
+)
 NOT_OVER_HTTP = "The GRIP proxy sends WebSockets to this address as they are; its route needs the option over_http."
 EVENTS_ONLY = "Request must contain WebSocket events."
 
@@ -50,7 +56,9 @@ def refuse_bad_bytes(error: ProtocolError, request: HttpRequest) -> HttpResponse
 
 def refuse_direct_client() -> HttpResponse:
     """501 for a client that asked for what only a proxy can do (DESIGN decision 10)."""
-    return refuse(501, BEHIND_PROXY_ONLY)
+    config = grip_settings()
+    develops = config.debug and config.embedded
+    return refuse(501, f"{BEHIND_PROXY_ONLY}\n{NOT_EMBEDDED}" if develops else BEHIND_PROXY_ONLY)
 
 
 def refuse_plain_request(request: GripHttpRequest) -> HttpResponse:

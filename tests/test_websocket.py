@@ -246,6 +246,15 @@ def test_a_websocket_that_comes_directly_gets_a_501(site, logged):
     assert logged("django.request") == []
 
 
+def test_who_develops_without_our_runserver_is_told_what_to_do(site, settings):
+    settings.DEBUG = True
+    settings.GRIP_PROXIES = []
+    site.route("ws/", websocket_only(must_not_be_called))
+    response = site.get("/ws/", headers={"Upgrade": "WebSocket", "Connection": "Upgrade"})
+    assert response.status_code == 501
+    assert b'put "django_grip" first in INSTALLED_APPS' in response.content
+
+
 def test_a_route_of_the_proxys_that_lacks_over_http_gets_a_501_that_says_so(site, logged):
     site.route("ws/", websocket_only(must_not_be_called))
     response = site.get("/ws/", headers={**proxied(), "Upgrade": "websocket"})
