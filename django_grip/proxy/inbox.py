@@ -25,7 +25,7 @@ that a burst of items leaves those who read the time to write it to their client
 class Inbox:
     """Takes items from any thread, and hands them to `take` on the event loop.
 
-    Before `open` they are kept. What comes in a burst is handed over in several turns of the loop. None of it comes with
+    Before `open` they are kept. What comes in a burst is handed over in several turns of the loop. None of it brings
     the contextvars of whoever published.
     """
 
