@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -46,12 +47,20 @@ def modules_but(name: str) -> list[Path]:
     return [file for file in MODULES if name_of(file) != name]
 
 
-def imports_of(file: Path) -> list[tuple[int, str]]:
-    """Line and absolute name of everything a file imports, also inside functions."""
+class WithoutTypes(ast.NodeTransformer):
+    """Leaves out what is imported for type checkers only."""
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+        return node.orelse if ast.unparse(node.test) == "TYPE_CHECKING" else node
+
+
+def imports_of(file: Path, *, types: bool = True) -> list[tuple[int, str]]:
+    """Line and absolute name of everything a file imports, also inside functions. types: for type checkers, too."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
     module = name_of(file)
     package = module if file.name == "__init__.py" else module.rpartition(".")[0]
     found: list[tuple[int, str]] = []
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree if types else WithoutTypes().visit(tree)):
         if isinstance(node, ast.Import):
             found += [(node.lineno, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -73,6 +82,21 @@ def test_imports_point_down_only(file: Path) -> None:
         if name.split(".")[0] == PACKAGE and name != f"{PACKAGE}.__version__" and floor_of(name) > mine
     ]
     assert not upward, "\n".join(upward)
+
+
+def test_no_imports_go_in_a_circle() -> None:
+    known = {name_of(file) for file in modules_but(LAZY_ROOT)}
+    graph = {
+        name_of(file): {
+            module
+            for _, name in imports_of(file, types=False)
+            for module in (name, name.rpartition(".")[0])
+            if module in known and module != name_of(file)
+        }
+        for file in modules_but(LAZY_ROOT)
+    }
+    # Raises: CycleError, which names the modules.
+    assert set(TopologicalSorter(graph).static_order()) == known
 
 
 @pytest.mark.parametrize("file", [f for f in MODULES if floor_of(name_of(f)) < DJANGO_FLOOR], ids=name_of)
