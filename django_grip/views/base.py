@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from functools import wraps
 from inspect import isasyncgenfunction, isawaitable, isroutine
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -97,6 +98,11 @@ class GripView(PublishingMixin, View):
 
     @classmethod
     def _check_hooks(cls) -> None:
+        for name in dir(cls):
+            if name.startswith("on_") and name not in cls.hook_names and not _is_ours(getattr(cls, name)):
+                # One that is merely misspelt would never be called, and nobody would know.
+                for meant in get_close_matches(name, cls.hook_names, n=1, cutoff=0.8):
+                    raise ImproperlyConfigured(f"{cls.__name__}.{name} is no hook: did you mean {meant}?")
         for name in cls.hook_names:
             if not callable(getattr(cls, name)):
                 raise ImproperlyConfigured(f"{cls.__name__}.{name} must be a method, not {getattr(cls, name)!r}.")

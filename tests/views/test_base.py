@@ -57,6 +57,27 @@ def test_as_view_refuses_what_it_does_not_know(base, name, text):
 
 
 @pytest.mark.parametrize(
+    ("base", "name", "meant"),
+    [
+        (WebSocketView, "on_mesage", "on_message"),
+        (WebSocketView, "on_closed", "on_close"),
+        (WebSocketView, "on_Refresh", "on_refresh"),
+        (StreamView, "on_opne", "on_open"),
+        (EventStreamView, "on_messages", "on_message"),
+    ],
+)
+def test_a_misspelt_hook_is_refused(base, name, meant):
+    with pytest.raises(ImproperlyConfigured) as caught:
+        subclass(base, **{name: nothing}).as_view()
+    assert str(caught.value) == f"View.{name} is no hook: did you mean {meant}?"
+
+
+@pytest.mark.parametrize("name", ["on_save", "on_connect", "on_error", "message_on"])
+def test_a_method_of_another_name_is_the_views_own_affair(name):
+    subclass(WebSocketView, **{name: nothing}).as_view()
+
+
+@pytest.mark.parametrize(
     ("base", "name"),
     [
         *[(WebSocketView, name) for name in ("on_open", "on_message", "on_close", "on_refresh", "on_error", "send")],
