@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client, override_settings
 from django.urls import path
 
-from django_grip import checks, publish, set_hold_stream, websocket_only
+from django_grip import HttpStreamFormat, checks, embedded_transport, publish, set_hold_stream, websocket_only
 from django_grip.exceptions import ChannelNameError, GripError, InstructError, NoProxy
 from tests.fake_proxy import EVENTS_TYPE, OPEN, PROXIES, FakeProxy, proxied
 
@@ -120,14 +120,18 @@ def none() -> None:
 
 def nowhere() -> None:
     with override_settings(GRIP_PROXIES=[]):
-        publish("room", [])
+        publish("room", HttpStreamFormat("x"))
 
 
 @pytest.mark.parametrize(
     ("provoke", "error"),
     [(comma, ChannelNameError), (too_many, InstructError), (none, InstructError), (nowhere, NoProxy)],
 )
-def test_an_error_says_what_the_page_quotes(provoke: Callable[[], None], error: type[GripError]) -> None:
+def test_an_error_says_what_the_page_quotes(
+    provoke: Callable[[], None], error: type[GripError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What is published in a test would otherwise reach the test kit.
+    monkeypatch.setattr(embedded_transport, "_is_test_run", lambda: False)
     with pytest.raises(error) as caught:
         provoke()
     assert said_on("upgrading.md", f'{error.__name__} "{caught.value}"'), str(caught.value)
