@@ -662,13 +662,15 @@ def test_under_sync_code_that_waits_all_that_is_sync_runs_in_its_thread(project:
     assert seen == [threading.current_thread()] * 2
 
 
-async def test_many_requests_at_once_are_answered_each_its_own(project: Project, as_view: Any) -> None:
+async def test_many_requests_at_once_are_answered_each_its_own(ours: Project, as_view: Any) -> None:
+    # Of Django's own application this is not asked: under sync middleware it now and then loses a context variable, or
+    # waits for ever, when a hundred requests are made at once.
     @as_view
     def view(request: Any, rest: str) -> HttpResponse:
         from_view.set(rest)
         return HttpResponse(rest)
 
-    application = project.application(view)
+    application = ours.application(view)
     answers = await asyncio.gather(*(ask(application, f"/{number}") for number in range(100)))
     assert [answer.text for answer in answers] == [str(number) for number in range(100)]
     assert [answer.all_of("X-From-View") for answer in answers] == [[str(number)] for number in range(100)]
