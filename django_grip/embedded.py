@@ -16,7 +16,7 @@ from .publishing.lifecycle import at_exit, on_fork
 from .registry import UNREACHABLE, forget_server, note_server
 
 if TYPE_CHECKING:
-    from .proxy.application import ASGIApplication
+    from .proxy.shell.application import ASGIApplication
 
 __all__ = ["control_token", "control_url", "curl_line", "make_proxy"]
 

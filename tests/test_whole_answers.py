@@ -13,8 +13,8 @@ from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.urls import path
 
 from django_grip.handler import GripHandler
-from django_grip.proxy.application import AppRun
 from django_grip.proxy.messages import AppFailure, AppRequest, AppResponse
+from django_grip.proxy.shell.application import AppRun
 
 from .test_handler import STACKS
 

@@ -8,26 +8,26 @@ from collections.abc import Callable, Iterable, Sequence
 from contextvars import Context
 from urllib.parse import quote
 
-from .application import ASGIApplication
-from .authority import Authority
 from .client_headers import refuse_client
-from .control import ControlPath, find_endpoint
 from .effects import Respond
 from .engine import Engine
-from .http_exchange import HttpExchange
-from .http_shell import HttpShell
-from .inbox import Inbox
-from .lifespan import serve_lifespan
+from .http.exchange import HttpExchange
 from .messages import ClientRequest
 from .options import ProxyOptions
 from .published import PublishedItem
-from .pump import Pump
-from .responses import Receive, Scope, Send, plain_response, see_closed, send_denial, send_response
-from .runs import Runs
-from .signals import SignalChain
-from .websocket_exchange import WebSocketExchange
-from .websocket_shell import WebSocketShell
-from .workers import describe_workers
+from .shell.application import ASGIApplication
+from .shell.authority import Authority
+from .shell.control import ControlPath, find_endpoint
+from .shell.http_shell import HttpShell
+from .shell.inbox import Inbox
+from .shell.lifespan import serve_lifespan
+from .shell.pump import Pump
+from .shell.responses import Receive, Scope, Send, plain_response, see_closed, send_denial, send_response
+from .shell.runs import Runs
+from .shell.signals import SignalChain
+from .shell.websocket_shell import WebSocketShell
+from .shell.workers import describe_workers
+from .websocket.exchange import WebSocketExchange
 
 __all__ = ["EmbeddedProxy"]
 

@@ -9,7 +9,7 @@ from django.http.response import HttpResponseBase
 from django.test import AsyncClient, Client
 from django.test.client import FakePayload
 
-from ..proxy.instructions import has_instruct
+from ..proxy.http.instructions import has_instruct
 from ..proxy.messages import AppFailure, AppRequest, AppResponse, Headers, first_of
 
 __all__ = ["Answer", "Application", "AsyncApplication"]

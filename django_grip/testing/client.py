@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from django.test import AsyncClient, Client, SimpleTestCase
 
-from ..proxy.http_exchange import HttpExchange
-from ..proxy.websocket_exchange import WebSocketExchange
+from ..proxy.http.exchange import HttpExchange
+from ..proxy.websocket.exchange import WebSocketExchange
 from .application import Application, AsyncApplication
 from .clock import Clock
 from .in_process import proxy

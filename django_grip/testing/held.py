@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..proxy.effects import Effect, Respond
-from ..proxy.http_exchange import HttpExchange
+from ..proxy.http.exchange import HttpExchange
 from ..proxy.messages import AppRequest
 from .connection import Connection, phrase
 from .errors import NotOpened

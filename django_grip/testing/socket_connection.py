@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from ..protocol.websocket_events import decode_websocket_events
 from ..proxy.effects import Abort, Accept, Binary, Close, Deny, Effect, Text
 from ..proxy.messages import AppRequest
-from ..proxy.websocket_exchange import WebSocketExchange
+from ..proxy.websocket.exchange import WebSocketExchange
 from .connection import Connection, phrase, shorten
 from .errors import NothingReceived, NotOpened, SomethingReceived
 from .in_process import proxy

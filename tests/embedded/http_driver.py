@@ -9,7 +9,7 @@ from django_grip.protocol.headers import parse_grip_last
 from django_grip.protocol.instruct import Instruct, build_instruct_headers
 from django_grip.proxy.effects import Abort, Begin, Chunk, Effect, End, Respond
 from django_grip.proxy.engine import Engine
-from django_grip.proxy.http_exchange import HttpExchange
+from django_grip.proxy.http.exchange import HttpExchange
 from django_grip.proxy.messages import AppFailure, AppRequest, AppResponse, ClientRequest, Headers
 
 HOST = (b"host", b"example.com")

@@ -8,7 +8,7 @@ from django_grip.proxy.engine import Engine
 from django_grip.proxy.messages import AppFailure, AppRequest, AppResponse, ClientRequest, Headers
 from django_grip.proxy.options import ProxyOptions
 from django_grip.proxy.published import PublishedItem, SocketMessage
-from django_grip.proxy.websocket_exchange import WebSocketExchange
+from django_grip.proxy.websocket.exchange import WebSocketExchange
 
 EVENTS = (b"content-type", b"application/websocket-events")
 GRIP = (b"sec-websocket-extensions", b"grip")

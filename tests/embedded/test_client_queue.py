@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from django_grip.exceptions import ProtocolError
 from django_grip.protocol.acceptance import accept_messages
 from django_grip.protocol.websocket_events import WebSocketEvent, decode_websocket_events
-from django_grip.proxy.client_queue import ClientQueue
+from django_grip.proxy.websocket.client_queue import ClientQueue
 
 from .socket_driver import text
 

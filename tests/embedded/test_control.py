@@ -10,10 +10,10 @@ import pytest
 from django_grip.protocol.keys import load_key
 from django_grip.protocol.signatures import encode_token
 from django_grip.proxy.asgi import EmbeddedProxy
-from django_grip.proxy.authority import Authority
-from django_grip.proxy.control import find_endpoint
 from django_grip.proxy.messages import AppResponse, Headers
 from django_grip.proxy.options import ProxyOptions
+from django_grip.proxy.shell.authority import Authority
+from django_grip.proxy.shell.control import find_endpoint
 
 from .asgi import Http, Origin, WebSocket, response
 

@@ -14,8 +14,8 @@ from django_grip.protocol.instruct import Instruct, build_instruct_headers
 from django_grip.protocol.instruct_json import Response, build_instruct_json
 from django_grip.proxy.effects import Begin, Chunk, Respond
 from django_grip.proxy.engine import Engine
-from django_grip.proxy.http_exchange import HttpExchange
-from django_grip.proxy.instructions import has_instruct
+from django_grip.proxy.http.exchange import HttpExchange
+from django_grip.proxy.http.instructions import has_instruct
 from django_grip.proxy.messages import AppFailure, AppResponse, Headers
 from django_grip.proxy.published import PublishedItem, ResponseMessage, StreamMessage
 

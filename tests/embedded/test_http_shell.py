@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from django_grip.proxy import pump
 from django_grip.proxy.asgi import EmbeddedProxy
 from django_grip.proxy.messages import AppResponse
 from django_grip.proxy.options import ProxyOptions
 from django_grip.proxy.published import PublishedItem, ResponseMessage, StreamMessage
+from django_grip.proxy.shell import pump
 
 from .asgi import Http, Origin, read_body, response, until
 from .core import stream_item

@@ -8,8 +8,8 @@ import threading
 import pytest
 
 from django_grip.exceptions import PublisherClosed, QueueFull
-from django_grip.proxy.inbox import MAX_BYTES_A_TURN, MAX_ITEMS_A_TURN, Inbox
 from django_grip.proxy.published import PublishedItem
+from django_grip.proxy.shell.inbox import MAX_BYTES_A_TURN, MAX_ITEMS_A_TURN, Inbox
 
 from .asgi import until
 from .core import stream_item

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_grip.proxy.json_patch import MAX_COPIED, PatchError, apply_patch, patch_body
+from django_grip.proxy.http.json_patch import MAX_COPIED, PatchError, apply_patch, patch_body
 
 
 def op(name: str, path: str, **members: Any) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from django_grip.exceptions import PublisherClosed
 from django_grip.proxy import asgi
 from django_grip.proxy.asgi import EmbeddedProxy
 from django_grip.proxy.options import ProxyOptions
-from django_grip.proxy.signals import SignalChain
-from django_grip.proxy.workers import count_workers, describe_workers
+from django_grip.proxy.shell.signals import SignalChain
+from django_grip.proxy.shell.workers import count_workers, describe_workers
 
 from .asgi import Connection, Http, Origin, WebSocket, opening, response, until
 from .core import stream_item

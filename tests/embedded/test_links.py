@@ -6,7 +6,7 @@ import pytest
 
 from django_grip.exceptions import HeaderError
 from django_grip.protocol.headers import parse_grip_last
-from django_grip.proxy.links import Place, build_link_request, place_of, resolve_link
+from django_grip.proxy.http.links import Place, build_link_request, place_of, resolve_link
 from django_grip.proxy.messages import ClientRequest
 
 from .core import make_engine

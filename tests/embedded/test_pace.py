@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_grip.proxy.pace import BURST, Pace
+from django_grip.proxy.http.pace import BURST, Pace
 
 
 def test_a_few_times_in_a_row_it_is_asked_at_once() -> None:

@@ -16,7 +16,7 @@ from django_grip.proxy.effects import Accept, Close, Deny, Text
 from django_grip.proxy.engine import Engine
 from django_grip.proxy.messages import AppFailure, AppResponse, ClientRequest
 from django_grip.proxy.options import ProxyOptions
-from django_grip.proxy.websocket_exchange import WebSocketExchange
+from django_grip.proxy.websocket.exchange import WebSocketExchange
 
 from .socket_driver import CLIENT_HEADERS, EVENTS, GRIP, Driver, answer, item, opening, subscribe, text
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from django_grip.protocol.websocket_events import WebSocketEvent, build_close
-from django_grip.proxy import pump
 from django_grip.proxy.asgi import EmbeddedProxy
 from django_grip.proxy.messages import AppResponse
 from django_grip.proxy.options import ProxyOptions
 from django_grip.proxy.published import PublishedItem, SocketMessage
+from django_grip.proxy.shell import pump
 
 from .asgi import EVENTS, Origin, WebSocket, events, opening, read_body, response, until
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django_grip.protocol.websocket_events import WebSocketEvent, decode_websocket_events
-from django_grip.proxy import pump
 from django_grip.proxy.asgi import EmbeddedProxy
 from django_grip.proxy.messages import AppResponse
 from django_grip.proxy.options import ProxyOptions
+from django_grip.proxy.shell import pump
 
 from .asgi import events, opening, read_body, response
 

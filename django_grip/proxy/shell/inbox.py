@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from contextvars import Context
 
-from ..exceptions import PublisherClosed, QueueFull
-from .published import PublishedItem
+from ...exceptions import PublisherClosed, QueueFull
+from ..published import PublishedItem
 
 __all__ = ["MAX_WAITING", "Inbox"]
 

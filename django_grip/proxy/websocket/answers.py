@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from ..exceptions import HeaderError, ProtocolError
-from ..protocol.header_values import parse_parameters, split_elements
-from ..protocol.websocket_events import CONTENT_TYPE, WebSocketEvent, decode_websocket_events
-from .client_headers import clean_response_headers
-from .effects import Deny
-from .messages import AppFailure, AppResponse, Headers, all_of, plain_answer
+from ...exceptions import HeaderError, ProtocolError
+from ...protocol.header_values import parse_parameters, split_elements
+from ...protocol.websocket_events import CONTENT_TYPE, WebSocketEvent, decode_websocket_events
+from ..client_headers import clean_response_headers
+from ..effects import Deny
+from ..messages import AppFailure, AppResponse, Headers, all_of, plain_answer
 
 __all__ = [
     "EVENTS_TYPE",

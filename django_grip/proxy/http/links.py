@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
-from ..exceptions import ChannelNameError, HeaderError, InstructError
-from ..protocol.headers import build_grip_last, check_link_uri
-from .messages import AppRequest, ClientRequest, Headers, first_of
+from ...exceptions import ChannelNameError, HeaderError, InstructError
+from ...protocol.headers import build_grip_last, check_link_uri
+from ..messages import AppRequest, ClientRequest, Headers, first_of
 
 if TYPE_CHECKING:
-    from .engine import Engine
+    from ..engine import Engine
 
 __all__ = ["Place", "build_last_headers", "build_link_request", "place_of", "resolve_link"]
 

@@ -6,14 +6,13 @@ from struct import pack
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from ..exceptions import ProtocolError
-from ..protocol.session_meta import MAX_META_TOTAL
-from ..protocol.websocket_events import MAX_CONTROL_FRAME, WebSocketEvent
-from .client_headers import clean_handshake_headers
-from .client_queue import ClientQueue
-from .effects import Accept, Close, Deny
-from .messages import AppFailure, AppRequest, AppResponse, ClientRequest, Headers
-from .socket_answers import (
+from ...exceptions import ProtocolError
+from ...protocol.session_meta import MAX_META_TOTAL
+from ...protocol.websocket_events import MAX_CONTROL_FRAME, WebSocketEvent
+from ..client_headers import clean_handshake_headers
+from ..effects import Accept, Close, Deny
+from ..messages import AppFailure, AppRequest, AppResponse, ClientRequest, Headers
+from .answers import (
     EVENTS_TYPE,
     Answer,
     build_refusal,
@@ -24,10 +23,11 @@ from .socket_answers import (
     read_subprotocol,
     relay_refusal,
 )
-from .socket_client import AWAY, CLOSING, OPEN, OPENING, SocketClient
+from .client import AWAY, CLOSING, OPEN, OPENING, SocketClient
+from .client_queue import ClientQueue
 
 if TYPE_CHECKING:
-    from .engine import Engine
+    from ..engine import Engine
 
 __all__ = ["WebSocketExchange"]
 

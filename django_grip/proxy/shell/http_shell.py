@@ -10,11 +10,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable
 
+from ..effects import Abort, Begin, Chunk, Effect, End, Respond
+from ..http.exchange import HttpExchange
+from ..http.instructions import has_instruct
+from ..messages import AppFailure, AppResponse, ClientRequest, first_of
 from .application import ASGIApplication, BadResponse, Collector, list_headers
-from .effects import Abort, Begin, Chunk, Effect, End, Respond
-from .http_exchange import HttpExchange
-from .instructions import has_instruct
-from .messages import AppFailure, AppResponse, ClientRequest, first_of
 from .pump import Pump
 from .responses import Message, Receive, Scope, Send, frame_headers, send_response
 from .runs import Runs

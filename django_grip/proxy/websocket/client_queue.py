@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..exceptions import ProtocolError
-from ..protocol.websocket_events import WebSocketEvent, encode_websocket_events
+from ...exceptions import ProtocolError
+from ...protocol.websocket_events import WebSocketEvent, encode_websocket_events
 
 __all__ = ["ClientQueue"]
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ..protocol.instruct import Instruct
-from ..protocol.keep_alive import keep_alive_bytes
-from .effects import Chunk
+from ...protocol.instruct import Instruct
+from ...protocol.keep_alive import keep_alive_bytes
+from ..effects import Chunk
+from ..options import ProxyOptions
 from .links import Place
-from .options import ProxyOptions
 
 __all__ = ["KeepAlive", "NextLink"]
 

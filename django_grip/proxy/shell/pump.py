@@ -8,9 +8,9 @@ import sys
 from collections.abc import Coroutine
 from typing import Any
 
-from .effects import Abort, Close, Deny, Effect, End, Respond
-from .exchange import Exchange
-from .messages import AppFailure, AppRequest, AppResponse, show_path
+from ..effects import Abort, Close, Deny, Effect, End, Respond
+from ..exchange import Exchange
+from ..messages import AppFailure, AppRequest, AppResponse, show_path
 from .responses import Receive, Scope, Send
 from .runs import Runs
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from ..messages import AppResponse
+from ..published import PublishedItem, ResponseMessage
+from ..subscriptions import Subscriptions
 from .instructions import Instruction, expose_headers
 from .json_patch import PatchError, patch_body
-from .messages import AppResponse
-from .published import PublishedItem, ResponseMessage
-from .subscriptions import Subscriptions
 
 if TYPE_CHECKING:
-    from .http_exchange import HttpExchange
+    from .exchange import HttpExchange
 
 __all__ = ["ResponseHold"]
 

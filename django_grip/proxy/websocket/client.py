@@ -5,16 +5,16 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from ..exceptions import ProtocolError
-from ..protocol.websocket_events import WebSocketEvent, is_close_code, parse_close
-from .effects import Binary, Close, Text
-from .exchange import Exchange
-from .messages import show_path
-from .socket_control import SocketControl
+from ...exceptions import ProtocolError
+from ...protocol.websocket_events import WebSocketEvent, is_close_code, parse_close
+from ..effects import Binary, Close, Text
+from ..exchange import Exchange
+from ..messages import show_path
+from .control import SocketControl
 
 if TYPE_CHECKING:
-    from .engine import Engine
-    from .published import PublishedItem
+    from ..engine import Engine
+    from ..published import PublishedItem
 
 __all__ = ["AWAY", "CLOSING", "OPEN", "OPENING", "SocketClient"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from .effects import Abort, Accept, Binary, Close, Deny, Effect, Text
+from ..effects import Abort, Accept, Binary, Close, Deny, Effect, Text
+from ..websocket.exchange import WebSocketExchange
 from .pump import Pump
 from .responses import Message, Receive, Scope, Send, see_closed, send_denial
 from .runs import Runs
-from .websocket_exchange import WebSocketExchange
 
 __all__ = ["WebSocketShell"]
 

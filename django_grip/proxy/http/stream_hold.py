@@ -6,19 +6,19 @@ import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ..exceptions import ProtocolError
-from ..protocol.instruct import Instruct
-from .effects import Begin, Chunk, Effect
+from ...exceptions import ProtocolError
+from ...protocol.instruct import Instruct
+from ..effects import Begin, Chunk, Effect
+from ..messages import AppFailure, AppResponse, show_path
+from ..published import PublishedItem, StreamMessage
+from ..subscriptions import Subscriptions
 from .instructions import Instruction, read_instruction
 from .links import Place, build_link_request, resolve_link
-from .messages import AppFailure, AppResponse, show_path
-from .published import PublishedItem, StreamMessage
 from .stream_buffer import StreamBuffer
 from .stream_timers import KeepAlive, NextLink
-from .subscriptions import Subscriptions
 
 if TYPE_CHECKING:
-    from .http_exchange import HttpExchange
+    from .exchange import HttpExchange
 
 __all__ = ["StreamHold"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .effects import Effect
+from ..effects import Effect
 
 __all__ = ["SocketTimers"]
 

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from .effects import Respond
-from .messages import Headers, first_of, plain_answer
+from ..effects import Respond
+from ..messages import Headers, first_of, plain_answer
 
 __all__ = [
     "CLOSE",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from typing import Any, NamedTuple
 
-from ..exceptions import HeaderError, ProtocolError
-from ..protocol.instruct import Instruct, parse_instruct_headers
-from ..protocol.instruct_json import INSTRUCT_CONTENT_TYPE, Response, parse_instruct_json
-from .client_headers import clean_response_headers
-from .messages import AppResponse, Headers, first_of
-from .options import ProxyOptions
+from ...exceptions import HeaderError, ProtocolError
+from ...protocol.instruct import Instruct, parse_instruct_headers
+from ...protocol.instruct_json import INSTRUCT_CONTENT_TYPE, Response, parse_instruct_json
+from ..client_headers import clean_response_headers
+from ..messages import AppResponse, Headers, first_of
+from ..options import ProxyOptions
 
 __all__ = ["Instruction", "expose_headers", "has_instruct", "read_instruction", "whole_response"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 
-from .options import ProxyOptions
-from .published import PublishedItem
-from .subscriptions import Subscriptions
+from ..options import ProxyOptions
+from ..published import PublishedItem
+from ..subscriptions import Subscriptions
 
 __all__ = ["StreamBuffer"]
 

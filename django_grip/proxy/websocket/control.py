@@ -5,16 +5,16 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from ..exceptions import ControlMessageError
-from ..protocol.control import ControlMessage, parse_control
-from ..protocol.session_meta import MAX_META_TOTAL
-from .effects import Binary, Effect, Text
-from .filters import passes_filters
-from .socket_timers import SocketTimers
+from ...exceptions import ControlMessageError
+from ...protocol.control import ControlMessage, parse_control
+from ...protocol.session_meta import MAX_META_TOTAL
+from ..effects import Binary, Effect, Text
+from ..filters import passes_filters
+from .timers import SocketTimers
 
 if TYPE_CHECKING:
-    from .exchange import Exchange
-    from .published import PublishedItem
+    from ..exchange import Exchange
+    from ..published import PublishedItem
 
 __all__ = ["SocketControl"]
 

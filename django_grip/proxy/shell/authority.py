@@ -13,9 +13,9 @@ from hmac import compare_digest
 from ipaddress import ip_address
 from typing import Any, NamedTuple
 
-from ..protocol.keys import Key
-from ..protocol.signatures import decode_token
-from .messages import Headers, all_of
+from ...protocol.keys import Key
+from ...protocol.signatures import decode_token
+from ..messages import Headers, all_of
 
 __all__ = ["Authority", "Refusal"]
 

@@ -8,9 +8,9 @@ import math
 from collections.abc import Callable
 from contextvars import Context
 
+from ..messages import AppFailure, AppRequest, AppResponse, show_path
+from ..options import ProxyOptions
 from .application import AppRun, ASGIApplication
-from .messages import AppFailure, AppRequest, AppResponse, show_path
-from .options import ProxyOptions
 from .responses import Scope
 
 __all__ = ["GRACE", "Runs"]

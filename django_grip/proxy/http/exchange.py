@@ -5,20 +5,20 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from ..exceptions import ProtocolError
-from .client_headers import clean_headers, clean_response_headers, refuse_client
-from .effects import Abort, Effect, End, Respond
-from .exchange import Exchange
+from ...exceptions import ProtocolError
+from ..client_headers import clean_headers, clean_response_headers, refuse_client
+from ..effects import Abort, Effect, End, Respond
+from ..exchange import Exchange
+from ..messages import AppFailure, AppRequest, AppResponse, ClientRequest, plain_answer, show_path
+from ..published import PublishedItem
 from .instructions import Instruction, has_instruct, read_instruction, whole_response
 from .links import Place, build_last_headers, build_link_request, place_of, resolve_link
-from .messages import AppFailure, AppRequest, AppResponse, ClientRequest, plain_answer, show_path
 from .pace import Pace
-from .published import PublishedItem
 from .response_hold import ResponseHold
 from .stream_hold import StreamHold
 
 if TYPE_CHECKING:
-    from .engine import Engine
+    from ..engine import Engine
 
 __all__ = ["HttpExchange"]
 

@@ -10,12 +10,12 @@ import json
 import logging
 from collections.abc import Callable
 
-from ..exceptions import ProtocolError, PublishError
+from ...exceptions import ProtocolError, PublishError
+from ..effects import Respond
+from ..epcp import parse_items
+from ..messages import Headers, first_of
+from ..published import PublishedItem
 from .authority import Authority
-from .effects import Respond
-from .epcp import parse_items
-from .messages import Headers, first_of
-from .published import PublishedItem
 from .responses import CLOSE, Receive, Scope, Send, plain_response, send_response
 
 __all__ = ["CONTROL_BASE", "ControlPath", "find_endpoint"]

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import unquote
 
-from .messages import AppFailure, AppRequest, AppResponse, Headers
+from ..messages import AppFailure, AppRequest, AppResponse, Headers
 from .responses import Message, Receive, Scope, Send
 
 __all__ = ["ASGIApplication", "AppRun", "BadResponse", "Collector", "build_scope", "list_headers", "read_start"]

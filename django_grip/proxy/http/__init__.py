@@ -1,0 +1,1 @@
+"""A client's HTTP request in the embedded proxy's core: holds, what is published to them, links."""
