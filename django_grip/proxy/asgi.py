@@ -67,7 +67,7 @@ class EmbeddedProxy:
         self._has_no_port = False
         self._runs = Runs(application, self.engine.options)
         self._inbox = Inbox(self._publish_here)
-        self._signals = SignalChain(self._hear_signal)
+        self._signals = SignalChain(self._hear_signal, is_over=self._is_over)
         self._control = ControlPath(
             Authority(control_token, allow_local=allow_local),
             publish=self.publish,
@@ -179,6 +179,9 @@ class EmbeddedProxy:
         elif not self._has_no_port:
             self._has_no_port = True
             _tell(self._on_serve, None, None)
+
+    def _is_over(self) -> bool:
+        return self._loop is None or self._loop.is_closed()
 
     def _hear_signal(self) -> None:
         if self._loop is not None and not self._loop.is_closed():

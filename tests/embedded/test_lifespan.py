@@ -251,6 +251,34 @@ def test_a_handler_that_came_later_is_kept() -> None:
     assert signal.getsignal(signal.SIGTERM) is later
 
 
+def test_handlers_of_servers_that_ended_without_a_word_do_not_pile_up() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    proxies = [EmbeddedProxy(Origin(response(b"ok"))) for _ in range(3)]
+
+    async def serve_one(proxy: EmbeddedProxy) -> None:
+        await Http(proxy).answer()
+
+    for proxy in proxies:
+        # No lifespan: it begins with its first request, and nothing tells it of its end.
+        asyncio.run(serve_one(proxy))
+    chain = SignalChain(lambda: None)
+    chain.install()
+    chain.restore()
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_handlers_of_servers_that_run_side_by_side_are_all_called() -> None:
+    heard: list[str] = []
+    first, second = SignalChain(lambda: heard.append("first")), SignalChain(lambda: heard.append("second"))
+    signal.signal(signal.SIGTERM, lambda number, frame: heard.append("server"))
+    first.install()
+    second.install()
+    signal.raise_signal(signal.SIGTERM)
+    assert heard == ["second", "first", "server"]
+    second.restore()
+    first.restore()
+
+
 def test_outside_of_the_main_thread_signals_are_left_alone() -> None:
     before = signal.getsignal(signal.SIGTERM)
     chain = SignalChain(lambda: None)

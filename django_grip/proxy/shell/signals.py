@@ -19,11 +19,13 @@ _ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREA
 class SignalChain:
     """Calls `heard` at each signal, and then whoever else handles it.
 
-    heard is called as a signal handler is: in the main thread, between any two steps of the program.
+    heard is called as a signal handler is: in the main thread, between any two steps of the program. is_over: whether
+    nobody needs it any longer, though nobody has said so; the next one then takes its place, not one behind it.
     """
 
-    def __init__(self, heard: Callable[[], None]) -> None:
+    def __init__(self, heard: Callable[[], None], *, is_over: Callable[[], bool] = lambda: False) -> None:
         self._heard = heard
+        self._is_over = is_over
         self._previous: dict[int, Any] = {}
 
     def install(self) -> None:
@@ -31,7 +33,7 @@ class SignalChain:
         if threading.current_thread() is not threading.main_thread():
             return
         for number in _ENDING:
-            previous = signal.getsignal(number)
+            previous = _skip_those_over(number, signal.getsignal(number))
             # None: somebody in C handles it. An ignored signal ends nothing.
             if number not in self._previous and previous not in (None, signal.SIG_IGN):
                 self._previous[number] = previous
@@ -54,3 +56,12 @@ class SignalChain:
         else:  # SIG_DFL, which is no function
             self.restore()
             signal.raise_signal(number)
+
+
+def _skip_those_over(number: int, handler: Any) -> Any:
+    """The handler that was there before those of servers that ended without a word, as they do without a lifespan."""
+    while True:
+        chain = getattr(handler, "__self__", None)
+        if not isinstance(chain, SignalChain) or not chain._is_over():
+            return handler
+        handler = chain._previous.get(number)
