@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Generator
 
 import pytest
@@ -14,6 +15,9 @@ pytest_plugins = ["django_grip.testing.pytest_plugin"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell starts what it runs in the background so, and the servers that the tests end by Ctrl-C inherit it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line(
         "markers", f"needs(*names): skip, or in CI fail, unless these are there; known are {', '.join(NEEDS)}"
     )

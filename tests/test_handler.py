@@ -644,6 +644,7 @@ async def test_a_task_that_outlives_its_request_still_has_a_thread(ours: Project
     assert await tasks[0] != threading.current_thread().name
 
 
+@pytest.mark.django_db  # it ages the connection of its own thread, which an earlier test may have left open
 def test_under_sync_code_that_waits_all_that_is_sync_runs_in_its_thread(project: Project, as_view: Any) -> None:
     """As in a test: its database connection is that of its own thread."""
     seen: list[Any] = []
