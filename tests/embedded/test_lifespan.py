@@ -37,6 +37,9 @@ class Lifespan(Connection):
 @pytest.fixture(autouse=True)
 def _signals_as_before() -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        # Not what a server of an earlier test has left.
+        signal.signal(number, lambda number, frame: None)
     yield
     for number, handler in before.items():
         signal.signal(number, handler)

@@ -75,7 +75,9 @@ def test_with_a_dead_proxy_the_process_ends_in_bounded_time_and_says_how_many_we
     last = stderr.splitlines()[-1]
     assert last.startswith(f"25 items were not published to {url}: ")
     assert "the process ended first" in last
-    assert ("though a request under way may deliver them" in last) == (fault == "hangs")
+    if fault == "hangs":
+        # Where it is refused a request may be under way as well, at that moment.
+        assert "though a request under way may deliver them" in last
 
 
 def test_what_another_exit_handler_publishes_before_is_sent(server: ControlServer) -> None:

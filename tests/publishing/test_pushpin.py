@@ -7,6 +7,7 @@ import re
 import socket
 import threading
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -210,7 +211,11 @@ class Load:
     def _publish(self, name: str, blocking: bool) -> None:
         publisher, channel = self._arguments
         number = 0
+        # While Pushpin is away no more than this gathers: what then comes all at once must fit its clients' buffers.
+        under_way: deque[Publication] = deque(maxlen=1000)
         while not self._enough.is_set():
+            if len(under_way) == under_way.maxlen:
+                under_way[0].exception()
             content = f"{name} {number}"
             number += 1
             ready = parcel(publisher, content + "\n", channel=channel)
@@ -219,7 +224,7 @@ class Load:
             if blocking:
                 publisher.submit_and_wait(ready)
             else:
-                publisher.submit(ready)
+                under_way.append(publisher.submit(ready))
                 self._enough.wait(0.001)
 
     def acknowledged(self) -> set[str]:
