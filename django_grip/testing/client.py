@@ -21,6 +21,8 @@ from .websocket import AsyncWebSocket, WebSocket
 __all__ = ["AsyncGripClient", "GripClient", "GripTestMixin", "Opening"]
 
 _T = TypeVar("_T", WebSocket, Stream, LongPoll)
+_H = TypeVar("_H", Stream, LongPoll)
+_AH = TypeVar("_AH", AsyncStream, AsyncLongPoll)
 _A = TypeVar("_A", bound=AsyncWebSocket | AsyncStream | AsyncLongPoll)
 
 
@@ -64,11 +66,9 @@ class GripClient(Client):
         query_params: Mapping[str, Any] | None = None,
     ) -> Stream:
         """Ask for a stream; it is held, or is not: see its `held`. Raises: what a view raises."""
-        proxy.enter()
-        request = build_request(
-            self, path, method=method, body=body, secure=secure, headers=headers, query_params=query_params
+        return self._ask(
+            Stream, path, method=method, body=body, secure=secure, headers=headers, query_params=query_params
         )
-        return self._open(Stream(self, HttpExchange(proxy.engine, request), Application(self, secure=secure), path))
 
     def longpoll(
         self,
@@ -81,11 +81,9 @@ class GripClient(Client):
         query_params: Mapping[str, Any] | None = None,
     ) -> LongPoll:
         """Ask for a resource; it is answered at once, or held: see its `held`. Raises: what a view raises."""
-        proxy.enter()
-        request = build_request(
-            self, path, method=method, body=body, secure=secure, headers=headers, query_params=query_params
+        return self._ask(
+            LongPoll, path, method=method, body=body, secure=secure, headers=headers, query_params=query_params
         )
-        return self._open(LongPoll(self, HttpExchange(proxy.engine, request), Application(self, secure=secure), path))
 
     def advance(self, seconds: float) -> None:
         """Let so many seconds go by for the proxy, and everything happen that is due meanwhile, in order."""
@@ -96,6 +94,12 @@ class GripClient(Client):
         # The view may have published what lets other views run.
         proxy.settle()
         return response
+
+    def _ask(self, kind: type[_H], path: str, *, secure: bool, **options: Any) -> _H:
+        """Make an HTTP request whose answer may be held; the options are those of `build_request`."""
+        proxy.enter()
+        exchange = HttpExchange(proxy.engine, build_request(self, path, secure=secure, **options))
+        return self._open(kind(self, exchange, Application(self, secure=secure), path))
 
     def _open(self, connection: _T) -> _T:
         proxy.add(connection)
@@ -165,16 +169,9 @@ class AsyncGripClient(AsyncClient):
         query_params: Mapping[str, Any] | None = None,
     ) -> Opening[AsyncStream]:
         """Ask for a stream; it is held, or is not: see its `held`. Raises: what a view raises."""
-
-        async def open_it() -> AsyncStream:
-            proxy.enter()
-            request = build_request(
-                self, path, method=method, body=body, secure=secure, headers=headers, query_params=query_params
-            )
-            exchange = HttpExchange(proxy.engine, request)
-            return await self._open(AsyncStream(self, exchange, AsyncApplication(self, secure=secure), path))
-
-        return Opening(open_it)
+        return self._ask(
+            AsyncStream, path, method=method, body=body, secure=secure, headers=headers, query_params=query_params
+        )
 
     def longpoll(
         self,
@@ -187,16 +184,9 @@ class AsyncGripClient(AsyncClient):
         query_params: Mapping[str, Any] | None = None,
     ) -> Opening[AsyncLongPoll]:
         """Ask for a resource; it is answered at once, or held: see its `held`. Raises: what a view raises."""
-
-        async def open_it() -> AsyncLongPoll:
-            proxy.enter()
-            request = build_request(
-                self, path, method=method, body=body, secure=secure, headers=headers, query_params=query_params
-            )
-            exchange = HttpExchange(proxy.engine, request)
-            return await self._open(AsyncLongPoll(self, exchange, AsyncApplication(self, secure=secure), path))
-
-        return Opening(open_it)
+        return self._ask(
+            AsyncLongPoll, path, method=method, body=body, secure=secure, headers=headers, query_params=query_params
+        )
 
     async def advance(self, seconds: float) -> None:
         """Let so many seconds go by for the proxy, and everything happen that is due meanwhile, in order."""
@@ -207,6 +197,16 @@ class AsyncGripClient(AsyncClient):
         # The view may have published what lets other views run.
         await proxy.asettle()
         return response
+
+    def _ask(self, kind: type[_AH], path: str, *, secure: bool, **options: Any) -> Opening[_AH]:
+        """Make an HTTP request whose answer may be held; the options are those of `build_request`."""
+
+        async def open_it() -> _AH:
+            proxy.enter()
+            exchange = HttpExchange(proxy.engine, build_request(self, path, secure=secure, **options))
+            return await self._open(kind(self, exchange, AsyncApplication(self, secure=secure), path))
+
+        return Opening(open_it)
 
     async def _open(self, connection: _A) -> _A:
         proxy.add(connection)
