@@ -184,7 +184,7 @@ class EmbeddedProxy:
         return self._loop is None or self._loop.is_closed()
 
     def _hear_signal(self) -> None:
-        if self._loop is not None and not self._loop.is_closed():
+        if self._loop is not None and not self._is_over():
             self._loop.call_soon_threadsafe(self.part_with_clients)
 
     def part_with_clients(self) -> None:
