@@ -1,0 +1,34 @@
+"""The channels of live viewsets and of their subscribers.
+
+Their names hold the viewset's dotted path, never the model alone: two viewsets of one model need not show the same
+objects to the same people.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any
+
+from ..protocol.channels import channel_name
+
+__all__ = ["list_channel", "object_channel", "pair_channel", "user_channel"]
+
+
+def list_channel(viewset: type) -> str:
+    """Where everybody hears that a list of this viewset has changed."""
+    return f"live:{viewset.__module__}.{viewset.__qualname__}"
+
+
+def object_channel(viewset: type, pk: Any) -> str:
+    """Where those hear of an object who have opened its own URL."""
+    return channel_name(list_channel(viewset) + ":{pk}", pk=pk)
+
+
+def user_channel(pk: Any) -> str:
+    """What every live connection of a user is on, so that `close_subscribers` finds them."""
+    return channel_name("live-user:{pk}", pk=pk)
+
+
+def pair_channel(pk: Any, channel: str) -> str:
+    """What a user's connections to one channel are on. Hashed: a channel's name may be as long as names can be."""
+    return channel_name("live-user:{pk}:{digest}", pk=pk, digest=sha256(channel.encode()).hexdigest()[:32])

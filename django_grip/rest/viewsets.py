@@ -1,0 +1,194 @@
+"""`LiveViewSetMixin`: a viewset whose URLs also answer long-polls, event streams and WebSockets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from django.db import connections, transaction
+from django.db.models import Model, QuerySet
+from django.http.response import HttpResponseBase
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+from rest_framework.viewsets import ModelViewSet
+
+from ..conf import read_origins
+from ..views.transactions import find_atomic_databases
+from . import authentication, changes, credentials, metadata, representation, signals, socket
+from .channels import list_channel, object_channel, pair_channel, user_channel
+from .checks import check_viewset
+from .parsers import live_parsers
+from .renderers import live_renderers
+
+if TYPE_CHECKING:
+    from ..request import GripHttpRequest
+
+__all__ = ["LiveModelViewSet", "LiveViewSetMixin"]
+
+
+class LiveViewSetMixin:
+    """Make a viewset live: its URLs answer plain JSON, long-polls, Server-Sent Events and WebSockets.
+
+    Put it first: ``class TicketViewSet(LiveViewSetMixin, ModelViewSet)``. Every change made by the viewset reaches
+    every subscriber when its transaction commits.
+
+    live_actions: the GET actions whose URLs are live.
+    live_public: everybody who may list may know every object's key, and what `live_serializer_class` shows of it.
+    live_serializer_class: what is sent of a changed object, to everybody alike; None: its key alone.
+    live_signals: also publish what is changed elsewhere (the admin, a shell, many-to-many relations).
+    live_recheck: seconds after which an open connection's authority is asked again; None: never.
+    live_max_wait: seconds; a longer ``Prefer: wait`` is cut to it.
+    live_keep_alive: seconds of silence after which a stream gets a comment, so that nobody takes it for dead.
+    live_subprotocols: those its WebSockets speak, the preferred one first.
+    allowed_origins: pages of these, besides the site's own, may open its WebSockets (as GRIP_ALLOWED_ORIGINS).
+    """
+
+    live_actions: Sequence[str] = ("list", "retrieve")
+    live_public: bool = False
+    live_serializer_class: type[BaseSerializer] | None = None
+    live_signals: bool = False
+    live_recheck: int | None = 60
+    live_max_wait: int = 60
+    live_keep_alive: int | None = 20
+    live_subprotocols: Sequence[str] = ("grip.live",)
+    allowed_origins: Iterable[str] = ()
+
+    if TYPE_CHECKING:
+        request: Request
+        kwargs: dict[str, Any]
+        action: str | None
+        action_map: Mapping[str, str]
+        detail: bool | None
+        queryset: QuerySet[Any] | None
+        lookup_field: str
+        lookup_url_kwarg: str | None
+
+    # The object of a detail route, as get_object() found it in this request.
+    live_object: Model | None = None
+
+    # -- who hears, and what -----------------------------------------------------------------------------------------
+
+    def get_live_channels(self) -> list[str]:
+        """The channels that a list's subscriber is on; who opens an object's URL is on the object's own channel."""
+        return [list_channel(type(self))]
+
+    def get_publish_channels(self, instance: Any) -> list[str]:
+        """The channels where a list's subscribers hear of this object.
+
+        It is asked before and after a change: where the object went from, ``deleted`` is said, where it came to,
+        ``created``. For changes made elsewhere ``self.request`` is None.
+        """
+        return [list_channel(type(self))]
+
+    def get_live_serializer_context(self) -> dict[str, Any]:
+        """The context of `live_serializer_class`. There is no request in it: what it makes is for everybody."""
+        return {"request": None, "format": None, "view": self}
+
+    @classmethod
+    def publish_changes(cls, queryset: QuerySet[Any], *, action: str = "updated") -> None:
+        """Tell the subscribers of objects that were changed in bulk, when the transaction commits.
+
+        ``update()``, ``bulk_create()`` and ``delete()`` of a queryset call neither the viewset nor signals for each
+        object. action: "created", "updated" or "deleted"; call it before deleting.
+
+        Of more than `changes.MAX_OBJECTS` objects nobody is told one by one: lists get ``invalidate``.
+        """
+        changes.publish_changes(cls, queryset, action=action)
+
+    # -- the class ---------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def as_view(cls, actions: Mapping[str, str] | None = None, **initkwargs: Any) -> Callable[..., Any]:
+        check_viewset(cls)
+        if cls.live_signals:
+            signals.connect(cls)
+        view = super().as_view(actions, **initkwargs)  # type: ignore[misc]
+        # What the class itself exempts; Django's own transaction would be one around all messages of a WebSocket.
+        view.live_non_atomic = set(getattr(view, "_non_atomic_requests", ()))
+        view._non_atomic_requests = set(connections.settings)
+        # GripMiddleware reads it before the view is called.
+        view.allowed_origins = read_origins(initkwargs.get("allowed_origins", cls.allowed_origins))
+        return view  # type: ignore[no-any-return]
+
+    # -- one request -------------------------------------------------------------------------------------------------
+
+    def dispatch(self, request: GripHttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if getattr(request, "wscontext", None) is not None:
+            return socket.answer(self, request, *args, **kwargs)
+        credentials.restore(self, request)
+        exempt = getattr(self.dispatch, "_non_atomic_requests", ())
+        with ExitStack() as blocks:
+            for alias in find_atomic_databases(exempt):
+                blocks.enter_context(transaction.atomic(using=alias))
+            return super().dispatch(request, *args, **kwargs)  # type: ignore[misc, no-any-return]
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)  # type: ignore[misc]
+        changes.watch(self)
+
+    def get_object(self) -> Any:
+        self.live_object = super().get_object()  # type: ignore[misc]
+        return self.live_object
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        response = super().finalize_response(request, response, *args, **kwargs)  # type: ignore[misc]
+        if self.is_live and isinstance(response, Response):
+            return representation.make_live(self, request, response)
+        return response
+
+    def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        response = super().options(request, *args, **kwargs)  # type: ignore[misc]
+        return metadata.name_transports(self, response)
+
+    # -- what DRF asks for -------------------------------------------------------------------------------------------
+
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        return authentication.live_authenticators(self, super().get_authenticators())  # type: ignore[misc]
+
+    def get_renderers(self) -> list[BaseRenderer]:
+        return live_renderers(self, super().get_renderers())  # type: ignore[misc]
+
+    def get_parsers(self) -> list[BaseParser]:
+        return live_parsers(self, super().get_parsers())  # type: ignore[misc]
+
+    # -- what the transports ask for ---------------------------------------------------------------------------------
+
+    @property
+    def live_action(self) -> str | None:
+        """The live action of this route: what its GET is mapped to, if that is among `live_actions`."""
+        action = (getattr(self, "action_map", None) or {}).get("get")
+        return action if action in self.live_actions else None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the request that is being answered asks for a live action."""
+        return self.action is not None and self.action == self.live_action
+
+    @property
+    def is_live_detail(self) -> bool:
+        """Whether this route is that of one object."""
+        if self.detail is None:
+            # Routed by hand: as_view({"get": "retrieve"}).
+            return (self.lookup_url_kwarg or self.lookup_field) in self.kwargs
+        return self.detail
+
+    def find_live_channels(self) -> list[str]:
+        """All channels of this request's connection: its own, and those where `close_subscribers` reaches it."""
+        if self.is_live_detail:
+            instance = self.live_object if self.live_object is not None else self.get_object()
+            channels = [object_channel(type(self), instance.pk)]
+        else:
+            channels = list(self.get_live_channels())
+        user = self.request.user
+        if user is not None and user.is_authenticated and user.pk is not None:
+            channels += [user_channel(user.pk), *(pair_channel(user.pk, name) for name in channels)]
+        return channels
+
+
+class LiveModelViewSet(LiveViewSetMixin, ModelViewSet):
+    """A `ModelViewSet` that is live."""

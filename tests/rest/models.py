@@ -1,0 +1,31 @@
+"""What the viewsets of these tests show."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class Project(models.Model):
+    name = models.CharField(max_length=50)
+    slug = models.SlugField(unique=True)
+
+    class Meta:
+        app_label = "rest"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Ticket(models.Model):
+    project = models.ForeignKey(Project, models.CASCADE, null=True, blank=True, related_name="tickets")
+    owner = models.ForeignKey("auth.User", models.CASCADE, null=True, blank=True, related_name="tickets")
+    watchers = models.ManyToManyField("auth.User", blank=True, related_name="watched")
+    title = models.CharField(max_length=100)
+    done = models.BooleanField(default=False)
+
+    class Meta:
+        app_label = "rest"
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return self.title
