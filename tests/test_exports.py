@@ -28,6 +28,8 @@ PROMISED = {
     "websocket_only",
 }
 
+PROMISED_REST = {"EventStreamRenderer", "LiveModelViewSet", "LiveViewSetMixin", "WebSocketAPIView"}
+
 
 @pytest.mark.parametrize("name", django_grip.__all__)
 def test_everything_in_all_can_be_imported(name: str) -> None:
@@ -41,6 +43,11 @@ def test_all_has_no_name_twice_and_is_what_dir_shows() -> None:
 
 def test_all_has_every_promised_name() -> None:
     assert set(django_grip.__all__) >= PROMISED
+
+
+@pytest.mark.needs("rest")
+def test_the_rest_room_has_every_promised_name() -> None:
+    assert set(import_module("django_grip.rest").__all__) >= PROMISED_REST
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:

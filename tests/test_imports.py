@@ -87,3 +87,49 @@ print(threading.active_count(), grip_settings.cache_info().currsize)
 
 def test_the_type_of_the_request_can_be_imported_for_annotations():
     assert run("from django_grip.request import GripHttpRequest; print(GripHttpRequest.__name__)") == "GripHttpRequest"
+
+
+# Finds no Django REST framework, as if it were not installed.
+_WITHOUT_REST = """
+import importlib.util, sys
+find_spec = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name == "rest_framework" else find_spec(name, *rest)
+sys.modules["rest_framework"] = None
+"""
+
+
+def test_without_django_rest_framework_its_room_says_what_to_install():
+    script = f"""{_WITHOUT_REST}
+try:
+    import django_grip.rest
+except ImportError as error:
+    print(error)
+"""
+    assert run(script) == 'django_grip.rest needs Django REST framework: pip install "django-grip[rest]"'
+
+
+def test_without_django_rest_framework_a_project_runs():
+    script = f"""{_WITHOUT_REST}
+import django
+from django.conf import settings
+from django.test import Client
+from django.urls import path
+from django_grip.views import WebSocketView
+
+class Room(WebSocketView):
+    channels = ["room"]
+
+urlpatterns = [path("room/", Room.as_view())]
+settings.configure(
+    SECRET_KEY="x" * 50,
+    ROOT_URLCONF="__main__",
+    ALLOWED_HOSTS=["*"],
+    INSTALLED_APPS=["django_grip"],
+    MIDDLEWARE=["django_grip.GripMiddleware"],
+)
+django.setup()
+from django.core.management import call_command
+call_command("check")
+print(Client().get("/room/").status_code)
+"""
+    assert run(script).splitlines()[-1] == "400"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,11 @@ from django_grip.publisher import publish_to
 from django_grip.publishing import Parcel
 from tests.e2e.conftest import make_site, pytest_configure, pytest_generate_tests, stack  # noqa: F401 - the rig's
 from tests.fake_proxy import PROXIES
+
+
+# The apps that some pages import from.
+STAND_INS = Path(__file__).parent / "stand_ins"
+sys.path.append(str(STAND_INS))
 
 
 class Recorder:

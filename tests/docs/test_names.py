@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import re
 from importlib import import_module
+from importlib.util import find_spec
 from inspect import get_annotations
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,9 @@ from django_grip.views import EventStreamView, LongPollView, StreamView, WebSock
 from .pages import codes, read, rows, section
 
 
+REST = import_module("django_grip.rest").__all__ if find_spec("rest_framework") else []
+
+
 def first_cells(text: str) -> list[str]:
     return [codes(row[0])[0] for row in rows(text) if codes(row[0])]
 
@@ -35,6 +39,7 @@ def first_cells(text: str) -> list[str]:
         ("django_grip", django_grip.__all__),
         ("django_grip.views", import_module("django_grip.views").__all__),
         ("django_grip.testing", import_module("django_grip.testing").__all__),
+        pytest.param("django_grip.rest", REST, marks=pytest.mark.needs("rest")),
         ("Errors", exceptions.__all__),
     ],
 )

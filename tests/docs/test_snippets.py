@@ -13,7 +13,7 @@ from django_grip import checks
 from tests.fake_proxy import PROXIES
 
 from .conftest import Recorder
-from .pages import PAGES, Snippet, run_page, run_snippet, snippets
+from .pages import PAGES, Snippet, read, run_page, run_snippet, snippets
 
 HAVE_PYTHON = [page for page in PAGES if snippets(page)]
 SECRET = "docs-only-key-0123456789-abcdefghijklmnop"
@@ -23,7 +23,11 @@ def named(snippet: Snippet) -> str:
     return f"{snippet.page}:{snippet.line}"
 
 
-@pytest.mark.parametrize("page", HAVE_PYTHON)
+# Django REST framework is an extra.
+NEED_REST = {page: pytest.mark.needs("rest") for page in HAVE_PYTHON if "rest_framework" in read(page)}
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, marks=NEED_REST.get(page, ())) for page in HAVE_PYTHON])
 @pytest.mark.django_db(transaction=True)
 def test_a_page_runs_from_top_to_bottom(page: str, recorder: Recorder) -> None:
     module = run_page(page)

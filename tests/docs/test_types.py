@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from .conftest import STAND_INS
 from .pages import PAGES, ROOT, snippets
 
 pytest.importorskip("mypy_django_plugin")
@@ -16,7 +17,7 @@ CONFIG = f"""
 [mypy]
 # Users of the views need not annotate; their hooks are looked at all the same.
 check_untyped_defs = True
-mypy_path = {ROOT}:{ROOT / "stubs"}
+mypy_path = {ROOT}:{ROOT / "stubs"}:{STAND_INS}
 plugins = mypy_django_plugin.main
 # The snippets of a page are one program here, in which a name may come again.
 disable_error_code = no-redef, var-annotated

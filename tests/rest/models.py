@@ -19,6 +19,7 @@ class Project(models.Model):
 class Ticket(models.Model):
     project = models.ForeignKey(Project, models.CASCADE, null=True, blank=True, related_name="tickets")
     owner = models.ForeignKey("auth.User", models.CASCADE, null=True, blank=True, related_name="tickets")
+    group = models.ForeignKey("auth.Group", models.CASCADE, null=True, blank=True, related_name="tickets")
     watchers = models.ManyToManyField("auth.User", blank=True, related_name="watched")
     title = models.CharField(max_length=100)
     done = models.BooleanField(default=False)

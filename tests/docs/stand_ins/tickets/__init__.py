@@ -1,0 +1,1 @@
+"""The app that the pages about Django REST framework speak of."""
