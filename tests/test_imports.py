@@ -112,6 +112,15 @@ def test_without_django_rest_framework_a_project_runs():
     script = f"""{_WITHOUT_REST}
 import django
 from django.conf import settings
+settings.configure(
+    SECRET_KEY="x" * 50,
+    ROOT_URLCONF="__main__",
+    ALLOWED_HOSTS=["*"],
+    INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "django_grip"],
+    MIDDLEWARE=["django_grip.GripMiddleware"],
+)
+django.setup()
+from django.core.management import call_command
 from django.test import Client
 from django.urls import path
 from django_grip.views import WebSocketView
@@ -120,15 +129,6 @@ class Room(WebSocketView):
     channels = ["room"]
 
 urlpatterns = [path("room/", Room.as_view())]
-settings.configure(
-    SECRET_KEY="x" * 50,
-    ROOT_URLCONF="__main__",
-    ALLOWED_HOSTS=["*"],
-    INSTALLED_APPS=["django_grip"],
-    MIDDLEWARE=["django_grip.GripMiddleware"],
-)
-django.setup()
-from django.core.management import call_command
 call_command("check")
 print(Client().get("/room/").status_code)
 """
