@@ -1,0 +1,170 @@
+"""What a client says on a WebSocket, ``{"action": ..., "ref": ...}``, and how it is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..encoding import decode_json
+from ..exceptions import ProtocolError
+
+__all__ = [
+    "KEYS",
+    "MAX_REF_LENGTH",
+    "ActionMessage",
+    "BadMessage",
+    "decode_message",
+    "error_answer",
+    "parse_message",
+    "response_answer",
+]
+
+KEYS = ("action", "ref", "pk", "data", "query")
+"""The keys of a message; all but ``action`` may be absent."""
+
+MAX_REF_LENGTH = 100
+"""Characters. A ref is a client's own name for its message, and comes back with the answer."""
+
+# What every client can read back as the number that it sent (RFC 8259, 6).
+_MAX_INT = 2**53 - 1
+# Characters of a client's text in an error.
+_MAX_SHOWN = 50
+
+
+class BadMessage(ProtocolError):
+    """A message that is no action.
+
+    ref: the message's own if that can be read, for the answer. key: the part of the message that is wrong, if one is.
+    """
+
+    def __init__(self, text: str, *, key: str | None = None, ref: str | int | None = None) -> None:
+        super().__init__(text)
+        self.key = key
+        self.ref = ref
+
+    @property
+    def errors(self) -> dict[str, Any]:
+        """As DRF writes errors: those of a key in a list, that of the whole as ``detail``."""
+        return {"detail": str(self)} if self.key is None else {self.key: [str(self)]}
+
+    def to_answer(self) -> dict[str, Any]:
+        """The answer to such a message."""
+        return error_answer(self.ref, 400, self.errors)
+
+
+@dataclass(frozen=True)
+class ActionMessage:
+    """What a client asks for. What the message lacks, or has as ``null``, is None.
+
+    pk: of the object that is meant, as it stands in the object's URL. query: the URL's query string, as a dict.
+    """
+
+    action: str
+    ref: str | int | None = None
+    pk: str | int | None = None
+    data: Any = None
+    query: Mapping[str, str] | None = None
+
+    def __repr__(self) -> str:
+        # Not what was sent: it may end up in a log.
+        return f"<ActionMessage {self.action[:_MAX_SHOWN]!r} ref={self.ref!r}>"
+
+
+def decode_message(text: str) -> Any:
+    """Read a message's JSON, for `parse_message`. Raises: BadMessage."""
+    try:
+        if text:
+            return decode_json(text)
+    except ValueError:
+        pass
+    raise BadMessage("The message is not JSON.")
+
+
+def parse_message(value: Any, *, keys: Collection[str] = KEYS) -> ActionMessage:
+    """Read a message. value: its decoded JSON. keys: those that it may have.
+
+    Raises: BadMessage.
+    """
+    if not isinstance(value, dict):
+        raise BadMessage(f'A message is an object such as {{"action": "list", "ref": 1}}, not {_name_kind(value)}.')
+    ref = _read_ref(value.get("ref"))
+    try:
+        _check_keys(value, keys)
+        return ActionMessage(
+            action=_read_action(value.get("action")),
+            ref=ref,
+            pk=_read_pk(value.get("pk")),
+            data=value.get("data"),
+            query=_read_query(value.get("query")),
+        )
+    except BadMessage as error:
+        error.ref = ref
+        raise
+
+
+def response_answer(ref: str | int | None, status: int, data: Any) -> dict[str, Any]:
+    """The answer to a message whose action succeeded. status: as HTTP has it. data: None where there is none."""
+    return {"type": "response", "ref": ref, "status": status, "data": data}
+
+
+def error_answer(
+    ref: str | int | None, status: int, errors: Mapping[str, Any], retry_after: int | None = None
+) -> dict[str, Any]:
+    """The answer to a message whose action failed. retry_after: seconds to wait, where that helps."""
+    answer = {"type": "error", "ref": ref, "status": status, "errors": errors}
+    return answer if retry_after is None else {**answer, "retry_after": retry_after}
+
+
+def _check_keys(value: dict[str, Any], keys: Collection[str]) -> None:
+    unknown = sorted(key for key in value if key not in keys)
+    if unknown:
+        raise BadMessage(f"A message has no {_show(unknown[0])}; it may have: {', '.join(keys)}.")
+
+
+def _read_ref(ref: Any) -> str | int | None:
+    if ref is None or (isinstance(ref, str) and len(ref) <= MAX_REF_LENGTH):
+        return ref
+    if isinstance(ref, int) and not isinstance(ref, bool) and abs(ref) <= _MAX_INT:
+        return ref
+    text = f"A ref is a string of at most {MAX_REF_LENGTH} characters, or a whole number from -(2^53-1) to 2^53-1."
+    raise BadMessage(text, key="ref")
+
+
+def _read_action(action: Any) -> str:
+    if not isinstance(action, str) or not action:
+        raise BadMessage('Name the action, as a string such as "list".', key="action")
+    return action
+
+
+def _read_pk(pk: Any) -> str | int | None:
+    if pk is None or (isinstance(pk, (int, str)) and not isinstance(pk, bool)):
+        return pk
+    raise BadMessage(f"A pk is a string or a whole number, not {_name_kind(pk)}.", key="pk")
+
+
+def _read_query(query: Any) -> Mapping[str, str] | None:
+    if query is None:
+        return None
+    if not isinstance(query, dict) or not all(isinstance(value, str) for value in query.values()):
+        raise BadMessage('A query is an object of strings, such as {"page": "2"}.', key="query")
+    return query
+
+
+def _name_kind(value: Any) -> str:
+    """What JSON calls a value."""
+    if value is None:
+        return "null"
+    names = {
+        bool: "a boolean",
+        int: "a number",
+        float: "a number",
+        str: "a string",
+        list: "an array",
+        dict: "an object",
+    }
+    return names.get(type(value), "this")
+
+
+def _show(text: str) -> str:
+    return repr(text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}...")
