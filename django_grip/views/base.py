@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import wraps
 from inspect import isasyncgenfunction, isawaitable, isroutine
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.core.exceptions import ImproperlyConfigured
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from ..request import GripHttpRequest
 
 __all__ = ["GripView"]
+
+T = TypeVar("T")
 
 
 class GripView(PublishingMixin, View):
@@ -173,11 +175,21 @@ class GripView(PublishingMixin, View):
             result = yield function, arguments
             self.after_hook(function, result)
             return result
+        return (yield from self.in_transaction(self._call_and_check(function, arguments)))
+
+    def _call_and_check(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Course[Any]:
+        result = yield function, arguments
+        self.after_hook(function, result)
+        return result
+
+    def in_transaction(self, course: Course[T]) -> Course[T]:
+        """Take a course in a transaction of its own, where requests are atomic; what it raises undoes it."""
+        if not self._atomic_databases:
+            return (yield from course)
         block = HookTransaction(self._atomic_databases)
         try:
             yield block.begin, ()
-            result = yield function, arguments
-            self.after_hook(function, result)
+            result = yield from course
         except BaseException as error:
             yield block.roll_back, (error,)
             raise

@@ -192,7 +192,7 @@ class WebSocketView(GripView):
         assert session is not None  # noqa: S101 - for mypy; course() has looked
         self._session = session
         self._codec = get_codec(self.encoding, self.encoder)
-        self._memory = Memory(type(self), self.request, session)
+        self._memory = self.make_memory(session)
         self._opening = session.is_opening()
         self._closed = False
         self._refusal = None
@@ -214,6 +214,10 @@ class WebSocketView(GripView):
                 self._memory.phase = CLOSING
             self._memory.save(self.state)
         return self.response
+
+    def make_memory(self, session: WebSocketSession) -> Memory:
+        """What is remembered of the connection, for this package's own views."""
+        return Memory(type(self), self.request, session)
 
     def _recall(self) -> bool:
         """Take up the memory where the last request left it; close a connection whose memory is not its own."""
@@ -270,16 +274,24 @@ class WebSocketView(GripView):
             yield from self._run_hook(self.on_refresh)
         while session.unread and not self._closed:
             try:
-                message = self._codec.receive(session, self.max_message_size)
+                message = self.read_message()
             except MessageRefused as refused:
                 self.close(refused.code, refused.reason)
             else:
-                yield from self._run_hook(self.on_message, message)
+                yield from self.take_message(message)
         # What a client sent behind the message for which it was closed is for nobody.
         session.discard_unread()
         if session.can_recv():
             session.recv()
             yield from self._end()
+
+    def read_message(self) -> Any:
+        """Take the next message, as `take_message` wants it. Raises: MessageRefused."""
+        return self._codec.receive(self._session, self.max_message_size)
+
+    def take_message(self, message: Any) -> Course[None]:
+        """Have a message answered."""
+        yield from self._run_hook(self.on_message, message)
 
     def _end(self) -> Course[None]:
         is_over = self._memory.phase == CLOSED
