@@ -11,6 +11,7 @@ from ..exceptions import ProtocolError
 
 __all__ = [
     "KEYS",
+    "MAX_DEPTH",
     "MAX_REF_LENGTH",
     "ActionMessage",
     "BadMessage",
@@ -25,6 +26,9 @@ KEYS = ("action", "ref", "pk", "data", "query")
 
 MAX_REF_LENGTH = 100
 """Characters. A ref is a client's own name for its message, and comes back with the answer."""
+
+MAX_DEPTH = 100
+"""Objects and arrays in one another."""
 
 # What every client can read back as the number that it sent (RFC 8259, 6).
 _MAX_INT = 2**53 - 1
@@ -90,6 +94,7 @@ def parse_message(value: Any, *, keys: Collection[str] = KEYS) -> ActionMessage:
         raise BadMessage(f'A message is an object such as {{"action": "list", "ref": 1}}, not {_name_kind(value)}.')
     ref = _read_ref(value.get("ref"))
     try:
+        _check_depth(value)
         _check_keys(value, keys)
         return ActionMessage(
             action=_read_action(value.get("action")),
@@ -114,6 +119,17 @@ def error_answer(
     """The answer to a message whose action failed. retry_after: seconds to wait, where that helps."""
     answer = {"type": "error", "ref": ref, "status": status, "errors": errors}
     return answer if retry_after is None else {**answer, "retry_after": retry_after}
+
+
+def _check_depth(value: Any) -> None:
+    """Refuse what could be read, but would be too deep for those who handle it."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [item for each in level for item in (each.values() if isinstance(each, dict) else each)]
+        level = [item for item in level if isinstance(item, (dict, list))]
+        if not level:
+            return
+    raise BadMessage(f"The message is nested too deeply: {MAX_DEPTH} levels are the most.")
 
 
 def _check_keys(value: dict[str, Any], keys: Collection[str]) -> None:

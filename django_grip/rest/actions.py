@@ -1,0 +1,195 @@
+"""The actions of a live viewset's WebSocket: from a name to a route's method, and the request that it stands for.
+
+An action is run by calling the view function that the router made, with a stand-in of the request (see `requests`):
+so permissions, throttles, parsers, transactions and errors are those of the request over HTTP.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote, urlencode
+
+from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
+from django.http import Http404, QueryDict
+from django.urls import NoReverseMatch, Resolver404, ResolverMatch, get_script_prefix, resolve, reverse
+from rest_framework.settings import api_settings
+
+from ..refusals import show_path
+from ..request import GripHttpRequest, current_grip
+from .answers import make_answer
+from .media_types import find_media_types
+from .messages import ActionMessage, BadMessage, error_answer
+from .requests import make_stand_in, match_of, strip_format
+from .routes import Route, find_routes, is_route_of, read_actions
+
+__all__ = ["Actions"]
+
+logger = logging.getLogger("django_grip")
+
+# Another name for the GET of the WebSocket's own route.
+_SUBSCRIBE = "subscribe"
+# Characters of a client's text in an error.
+_MAX_SHOWN = 50
+_REFUSED: tuple[tuple[type[Exception] | tuple[type[Exception], ...], int, str], ...] = (
+    (Http404, 404, "Not found."),
+    (PermissionDenied, 403, "You do not have permission to perform this action."),
+    ((SuspiciousOperation, BadRequest), 400, "Bad request."),
+)
+
+
+@dataclass(frozen=True)
+class _Offer:
+    """One action. route: None for the WebSocket's own. methods: those that are mapped to it."""
+
+    name: str
+    methods: tuple[str, ...]
+    route: Route | None
+    needs_pk: bool
+
+
+@dataclass(frozen=True)
+class _Target:
+    """Where an action is run."""
+
+    match: ResolverMatch
+    path: str
+    kwargs: Mapping[str, Any]
+
+
+class Actions:
+    """The actions that a route's WebSocket offers. base: a copy of its request, for stand-ins."""
+
+    def __init__(self, view: Any, base: GripHttpRequest) -> None:
+        self._view = view
+        self._base = base
+        self._kwargs = strip_format(view.kwargs)
+        self._offers = self._find_offers()
+
+    @property
+    def names(self) -> list[str]:
+        """Their names, the route's own first."""
+        return list(self._offers)
+
+    def run(self, message: ActionMessage) -> dict[str, Any]:
+        """Run a message's action, and return its answer. Nothing is raised that an action raises."""
+        try:
+            offer = self._choose(message)
+            target = self._find_target(offer, message)
+        except BadMessage as error:
+            error.ref = message.ref
+            logger.warning("The WebSocket at %s asked for no action: %s", show_path(self._base), error)
+            return error.to_answer()
+        if target is None:
+            return error_answer(message.ref, 404, {"detail": "Not found."})
+        method = _choose_method(offer, message)
+        answer = self._call(target, self._make_request(target, method, offer, message), message)
+        if answer["type"] == "error":
+            # As Django does for a request.
+            logger.warning("The action %s at %s: %d.", offer.name, show_path(self._base), answer["status"])
+        return answer
+
+    # -- what there is -----------------------------------------------------------------------------------------------
+
+    def _find_offers(self) -> dict[str, _Offer]:
+        view, match = self._view, match_of(self._base)
+        own = Route(match.view_name, read_actions(view.action_map, view.http_method_names), view.is_live_detail)
+        offers = {name: _Offer(name, methods, None, False) for name, methods in _by_name(own).items()}
+        for route in find_routes(type(view), view.basename, match):
+            if route.name == own.name or (own.detail and not route.detail):
+                continue
+            for name, methods in _by_name(route).items():
+                offers.setdefault(name, _Offer(name, methods, route, route.detail and not own.detail))
+        return offers
+
+    def _choose(self, message: ActionMessage) -> _Offer:
+        offer = self._offers.get(message.action)
+        if offer is None and message.action == _SUBSCRIBE:
+            # Unless the viewset has an action of that name.
+            offer = self._offers.get(self._view.live_action)
+        if offer is None:
+            asked = message.action if len(message.action) <= _MAX_SHOWN else f"{message.action[:_MAX_SHOWN]}..."
+            raise BadMessage(f"There is no action {asked!r} here, but: {', '.join(self._offers)}.", key="action")
+        if offer.needs_pk and message.pk is None:
+            raise BadMessage(f"{offer.name} needs the pk of an object.", key="pk")
+        if not offer.needs_pk and message.pk is not None:
+            raise BadMessage(f"{offer.name} takes no pk at this address.", key="pk")
+        return offer
+
+    # -- where it is -------------------------------------------------------------------------------------------------
+
+    def _find_target(self, offer: _Offer, message: ActionMessage) -> _Target | None:
+        """Where an action is run; None if there is no such address, as for a pk that no URL could have."""
+        if offer.route is None:
+            return _Target(match_of(self._base), self._base.path_info, self._kwargs)
+        kwargs = dict(self._kwargs)
+        if offer.needs_pk:
+            kwargs[self._view.lookup_url_kwarg or self._view.lookup_field] = message.pk
+        try:
+            url = reverse(offer.route.name, kwargs=kwargs)
+            path = "/" + unquote(url).removeprefix(get_script_prefix())
+            match = resolve(path)
+        except (NoReverseMatch, Resolver404):
+            return None
+        return _Target(match, path, strip_format(match.kwargs)) if self._is_expected(match, offer) else None
+
+    def _is_expected(self, match: ResolverMatch, offer: _Offer) -> bool:
+        """Whether a URL is that of the action: where a pk may have slashes, it could be another's."""
+        actions = getattr(match.func, "actions", None) or {}
+        is_ours = is_route_of(match.func, type(self._view), self._view.basename)
+        return is_ours and all(actions.get(method) == offer.name for method in offer.methods)
+
+    def _make_request(self, target: _Target, method: str, offer: _Offer, message: ActionMessage) -> GripHttpRequest:
+        accept, content_type = find_media_types(target.match.func)
+        return make_stand_in(
+            self._base,
+            target.match,
+            method=method.upper(),
+            path=target.path,
+            query=self._build_query(offer, message),
+            data=message.data,
+            accept=accept,
+            content_type=content_type,
+        )
+
+    def _build_query(self, offer: _Offer, message: ActionMessage) -> str:
+        """The query string: the message's; or that of the WebSocket's URL, for actions at that URL."""
+        override = api_settings.URL_FORMAT_OVERRIDE
+        if message.query is not None:
+            return urlencode({name: value for name, value in message.query.items() if name != override})
+        if offer.route is not None:
+            return ""
+        query = QueryDict(self._base.META.get("QUERY_STRING", ""), mutable=True)
+        query.pop(override, None)
+        return query.urlencode()
+
+    # -- running it --------------------------------------------------------------------------------------------------
+
+    def _call(self, target: _Target, request: GripHttpRequest, message: ActionMessage) -> dict[str, Any]:
+        # For helpers that are handed only a response: what they hold, they hold for the stand-in, which is not held.
+        token = current_grip.set(request.grip)
+        try:
+            return make_answer(message.ref, target.match.func(request, *target.match.args, **target.kwargs))
+        except Exception as error:
+            # As Django does around a view. DRF has answered its own; these come from what is around its dispatch().
+            for kinds, status, text in _REFUSED:
+                if isinstance(error, kinds):
+                    return error_answer(message.ref, status, {"detail": text})
+            logger.exception("The action %s at %s failed.", message.action[:_MAX_SHOWN], show_path(request))
+            return error_answer(message.ref, 500, {"detail": "server error"})
+        finally:
+            current_grip.reset(token)
+
+
+def _by_name(route: Route) -> dict[str, tuple[str, ...]]:
+    names = dict.fromkeys(route.actions.values())
+    return {name: tuple(each for each, action in route.actions.items() if action == name) for name in names}
+
+
+def _choose_method(offer: _Offer, message: ActionMessage) -> str:
+    """Of an action with several methods, one that takes data if there is data, else one that takes none."""
+    if message.data is not None:
+        return next((method for method in offer.methods if method != "get"), offer.methods[0])
+    return offer.methods[0]

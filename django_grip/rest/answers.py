@@ -1,0 +1,85 @@
+"""From an action's HTTP response to the message that answers it."""
+
+from __future__ import annotations
+
+import contextlib
+from http import HTTPStatus
+from typing import Any
+
+from django.http.response import HttpResponseBase
+
+from ..encoding import decode_json
+from .media_types import is_json
+from .messages import error_answer, response_answer
+
+__all__ = ["UNSENDABLE", "make_answer"]
+
+UNSENDABLE = 406
+"""The status of an answer that no WebSocket can carry. The action has run."""
+
+
+class _NotJSON(Exception):
+    pass
+
+
+def make_answer(ref: str | int | None, response: Any) -> dict[str, Any]:
+    """Make the answer of a response, rendered or not. Raises: what its renderer raises."""
+    if not isinstance(response, HttpResponseBase):
+        raise TypeError(f"An action returns a response, not {type(response).__name__}.")
+    if callable(getattr(response, "render", None)):
+        response = response.render()  # type: ignore[attr-defined]
+    status = response.status_code
+    if 300 <= status < 400:
+        return _cannot_send(ref, f"it is a redirect ({status})")
+    if response.streaming:
+        _close_resources(response)
+        return _cannot_send(ref, "it is a stream or a file")
+    try:
+        data = _read(response)
+    except _NotJSON as error:
+        if status < 400:
+            return _cannot_send(ref, str(error))
+        data = None
+    if status < 400:
+        return response_answer(ref, status, data)
+    return error_answer(ref, status, _name_errors(status, data), _read_wait(response))
+
+
+def _cannot_send(ref: str | int | None, why: str) -> dict[str, Any]:
+    text = f"The action's answer cannot travel over a WebSocket: {why}. Ask for it over HTTP."
+    return error_answer(ref, UNSENDABLE, {"detail": text})
+
+
+def _read(response: Any) -> Any:
+    if not response.content:
+        return None
+    kind = response.headers.get("Content-Type", "")
+    if not is_json(kind):
+        raise _NotJSON(f"it is {kind.partition(';')[0] or 'of no media type'}, not JSON")
+    try:
+        return decode_json(response.content.decode())
+    except ValueError:
+        raise _NotJSON("its JSON is malformed") from None
+
+
+def _name_errors(status: int, data: Any) -> dict[str, Any]:
+    if isinstance(data, dict):
+        return data
+    if data is None:
+        with contextlib.suppress(ValueError):
+            data = HTTPStatus(status).phrase
+    return {"detail": data}
+
+
+def _read_wait(response: HttpResponseBase) -> int | None:
+    """The seconds of Retry-After; where it is a date, the client does without."""
+    wait = response.headers.get("Retry-After", "")
+    # DRF rounds down, and who comes back at once would be throttled again.
+    return max(1, int(wait)) if wait.isascii() and wait.isdigit() and len(wait) < 10 else None
+
+
+def _close_resources(response: Any) -> None:
+    # Not close(): it tells that the whole request is finished.
+    for close in response._resource_closers:
+        with contextlib.suppress(Exception):
+            close()

@@ -1,0 +1,33 @@
+"""Which JSON the actions of a WebSocket speak with their viewset."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..protocol.websocket_events import CONTENT_TYPE
+
+__all__ = ["find_media_types", "is_json"]
+
+
+def find_media_types(callback: Any) -> tuple[str, str]:
+    """What an action accepts, and what its data is, by the view function that it calls.
+
+    JSON, or what the view has instead that is written as JSON (JSON:API, say); or that of WebSocket actions, for which
+    each live viewset has a parser and a renderer.
+    """
+    initkwargs = getattr(callback, "initkwargs", None) or {}
+    cls = getattr(callback, "cls", None)
+    renderers = initkwargs.get("renderer_classes", getattr(cls, "renderer_classes", ()))
+    parsers = initkwargs.get("parser_classes", getattr(cls, "parser_classes", ()))
+    return _find_json(renderers), _find_json(parsers)
+
+
+def is_json(media_type: str) -> bool:
+    """Whether a media type is JSON, or another format's that is written as JSON (RFC 6839, 3.1)."""
+    kind = media_type.partition(";")[0].strip().lower()
+    return kind in ("application/json", CONTENT_TYPE) or kind.endswith("+json")
+
+
+def _find_json(classes: Any) -> str:
+    kinds = [each.media_type for each in classes if is_json(each.media_type or "")]
+    return "application/json" if "application/json" in kinds else next(iter(kinds), CONTENT_TYPE)
