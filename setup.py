@@ -30,7 +30,7 @@ setup(
     license_files=["LICENSE"],
     keywords=["django", "grip", "pushpin", "fanout", "realtime", "websocket", "sse", "long-polling"],
     packages=find_packages(include=["django_grip", "django_grip.*"]),
-    package_data={"django_grip": ["py.typed"]},
+    package_data={"django_grip": ["py.typed", "templates/django_grip/rest/*.html", "static/django_grip/rest/*"]},
     zip_safe=False,
     python_requires=">=3.10",
     install_requires=[
