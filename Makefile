@@ -5,7 +5,7 @@ VENV ?= .venv
 # Test processes at once. Most of the tests' time is spent waiting for other processes.
 WORKERS ?= auto
 
-# What the demos run in: the package and a server, and nothing of what tests need.
+# What the demos run in: the package, a server and Django REST framework, and nothing of what tests need.
 DEMO_VENV ?= .venv-demo
 # Where they listen; another port is taken if this one is.
 PORT ?= 8000
@@ -17,10 +17,11 @@ DEMO_READY = $(DEMO_VENV)/.ready
 LINTED = django_grip tests examples benchmarks stubs setup.py
 
 .DEFAULT_GOAL = help
-.PHONY: help test lint format docs test-matrix pushpin-1.41 bench demo demo-pushpin demo-functions clean
+.PHONY: help test lint format docs test-matrix pushpin-1.41 bench demo demo-pushpin demo-rest demo-rest-pushpin \
+	demo-functions clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 test: lint ## lint, types and all tests; says by name what was skipped and why
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
@@ -55,6 +56,12 @@ demo: $(DEMO_READY) ## a shared board on one page; prints its address
 demo-pushpin: $(DEMO_READY) ## the same code behind Pushpin
 	@$(DEMO_BIN)/python examples/demo.py board --pushpin --port $(PORT)
 
+demo-rest: $(DEMO_READY) ## Django REST framework: a help desk, four transports on one URL
+	@$(DEMO_BIN)/python examples/demo.py rest_tickets --port $(PORT)
+
+demo-rest-pushpin: $(DEMO_READY) ## the same code behind Pushpin
+	@$(DEMO_BIN)/python examples/demo.py rest_tickets --pushpin --port $(PORT)
+
 demo-functions: $(DEMO_READY) ## the example with function views
 	@$(DEMO_BIN)/python examples/demo.py function_views --port $(PORT)
 
@@ -79,7 +86,7 @@ $(READY): setup.py tests/requirements.txt tests/requirements-tools.txt
 
 $(DEMO_READY): setup.py
 	$(CHECK_PYTHON)
-	@echo "Getting Django and a server into $(DEMO_VENV), once. It may take a minute."
+	@echo "Getting Django, Django REST framework and a server into $(DEMO_VENV), once. It may take a minute."
 	@$(PYTHON) -m venv $(DEMO_VENV)
-	@$(DEMO_BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@$(DEMO_BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,rest]'
 	@touch $@

@@ -1,4 +1,4 @@
-"""Run an example on this machine: ``make demo``, ``make demo-functions``, ``make demo-pushpin``. Ctrl-C ends it all.
+"""Run an example on this machine: ``make demo``, ``make demo-rest``, ``make demo-functions``. Ctrl-C ends it all.
 
 It is what you would type yourself: ``manage.py migrate`` and ``manage.py runserver``, which serves realtime by itself.
 With ``--pushpin`` the same code runs behind Pushpin: then ``manage.py pushpin`` runs beside it.
@@ -59,7 +59,25 @@ Open it in two windows, or try it from a second terminal:
   {python} -m websockets {ws_url}/echo/       # type, and it comes back
 """
 
-WELCOMES = {"board": BOARD, "function_views": FUNCTION_VIEWS}
+REST_TICKETS = """
+The help desk is at
+
+  {url}/
+
+Log in as Ada, open a second window as Ben or Cy, create a ticket, move it; then change one in the admin, as Ada.
+{url}/api/tickets/ is one URL for all of it; in a browser it has a panel to try it out. From a terminal:
+
+  curl -u ada:ada {url}/api/tickets/
+  curl -u ada:ada -N -H "Accept: text/event-stream" {url}/api/tickets/
+  {python} -m websockets {ws_url_of_ada}/api/tickets/    # type {{"action": "list", "ref": 1}}
+"""
+
+WELCOMES = {"board": BOARD, "function_views": FUNCTION_VIEWS, "rest_tickets": REST_TICKETS}
+# What has to be done once before an example is served; it does no harm a second time.
+PREPARATIONS = {
+    "board": [["migrate", "--verbosity", "0"]],
+    "rest_tickets": [["migrate", "--verbosity", "0"], ["demo_data"]],
+}
 EMBEDDED = "Realtime is served by runserver itself."
 BEHIND_PUSHPIN = "Pushpin serves realtime. Django itself is at http://127.0.0.1:{port}/, where it holds nothing open."
 GOODBYE = "What follows is what Django logs. Ctrl-C ends it all."
@@ -99,10 +117,10 @@ def run(example: str, processes: list[subprocess.Popen[bytes]], *, port: int, be
     if behind_pushpin:
         port, control_port = find_port(0), find_port(0)
         env = {"PUSHPIN_CONTROL_URI": f"http://127.0.0.1:{control_port}", "PUSHPIN_KEY": secrets.token_urlsafe(32)}
-    if example == "board":
-        migrating = manage(example, env, "migrate", "--verbosity", "0")
-        if migrating.wait():
-            return migrating.returncode
+    for command in PREPARATIONS.get(example, []):
+        preparing = manage(example, env, *command)
+        if preparing.wait():
+            return preparing.returncode
     processes.append(manage(example, env, "runserver", f"127.0.0.1:{port}"))
     if behind_pushpin:
         target = f"127.0.0.1:{port}"
@@ -153,7 +171,9 @@ def accepts(port: int) -> bool:
 
 def welcome(example: str, url: str, serves: str) -> None:
     python = min(os.path.relpath(sys.executable), sys.executable, key=len)
-    text = WELCOMES[example].format(url=url, ws_url=url.replace("http:", "ws:"), python=python)
+    ws_url = url.replace("http:", "ws:")
+    ws_url_of_ada = ws_url.replace("//", "//ada:ada@")
+    text = WELCOMES[example].format(url=url, ws_url=ws_url, ws_url_of_ada=ws_url_of_ada, python=python)
     print(f"{text}\n{serves}\n{GOODBYE}\n", flush=True)
 
 
