@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
-import secrets
-import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase, HttpResponseNotModified
 
 from ..encoding import encode_json
-from ..protocol.channels import Channel
+from ..guard import find_guard, make_guard
 from ..protocol.formats import HttpResponseFormat
 from ..publisher import apublish, publish
 from ..refusals import refuse_direct_client
@@ -25,9 +22,6 @@ if TYPE_CHECKING:
     from ..publishing import Publication
 
 __all__ = ["LongPollView"]
-
-# The proxy makes less into this.
-_MIN_TIMEOUT = 5
 
 _HOOKS = ("on_open", "on_message", "on_close", "on_refresh", "on_error")
 
@@ -145,55 +139,14 @@ class LongPollView(GripView):
             # At once, a 304 would make the client ask again, and again.
             return refuse_direct_client()
         guard = find_guard(self.request.grip.last) or make_guard()
-        left = guard.since + self.timeout - int(time.time())
-        if left > 0:
+        if timeout := guard.find_timeout(self.timeout):
             channels = yield from self.find_channels()
             if not channels:
                 raise ImproperlyConfigured(f'{type(self).__name__} has no channel to wait on: set channels = ["..."].')
             instruct = self.request.grip.start_instruct()
             instruct.add_channels([*channels, guard.as_channel()])
-            instruct.set_hold_longpoll(min(max(left, _MIN_TIMEOUT), self.timeout))
+            instruct.set_hold_longpoll(timeout)
         return unchanged
-
-
-_GUARD = "grip:guard:"
-_SECONDS = re.compile(r"[0-9]{1,12}")
-
-
-class Guard(NamedTuple):
-    """A channel of a held request's own. since: when it was first held, in seconds since the epoch.
-
-    The resource may have changed between the reading of its ETag and the hold, with the hint already gone by. About a
-    second after a channel's first subscription Pushpin makes the requests held on it again (SUBSCRIBED_DELAY in its
-    engine.cpp), since what was published before it had subscribed upstream is lost in the same way. A channel of its
-    own gives each held request that second look.
-
-    Its previous id comes back in Grip-Last: it tells a request that is made again, be it for a hint or for the second
-    look, from a new one, and how long the client has waited. The name stays the same, so that there is no third look:
-    Pushpin keeps the subscription for a minute (subscription_linger).
-    """
-
-    name: str
-    since: int
-
-    def as_channel(self) -> Channel:
-        return Channel(self.name, prev_id=str(self.since))
-
-
-def make_guard() -> Guard:
-    return Guard(_GUARD + secrets.token_urlsafe(9), int(time.time()))
-
-
-def find_guard(last: Mapping[str, str]) -> Guard | None:
-    """The guard of a request that is made again; None for a new request."""
-    return next(
-        (
-            Guard(name, int(since))
-            for name, since in last.items()
-            if name.startswith(_GUARD) and _SECONDS.fullmatch(since)
-        ),
-        None,
-    )
 
 
 def _hint() -> HttpResponseFormat:

@@ -11,7 +11,8 @@ from typing import ClassVar
 import pytest
 from django.http import Http404, HttpResponse, JsonResponse, StreamingHttpResponse
 
-from django_grip.views import LongPollView, longpoll
+from django_grip import guard
+from django_grip.views import LongPollView
 from django_grip.views.etags import format_etag, hash_etag, is_known
 
 from ..fake_proxy import proxied
@@ -381,7 +382,7 @@ def at(monkeypatch):
     start = int(time.time())
 
     def move(seconds):
-        monkeypatch.setattr(longpoll, "time", SimpleNamespace(time=lambda: start + seconds))
+        monkeypatch.setattr(guard, "time", SimpleNamespace(time=lambda: start + seconds))
 
     move(0)
     return move
@@ -389,8 +390,7 @@ def at(monkeypatch):
 
 def replay(get, held, **headers):
     """The request as the proxy makes it again, for a hint or for the second look."""
-    guard = held["Grip-Channel"].split(", ")[-1]
-    name, _, since = guard.partition("; prev-id=")
+    name, _, since = held["Grip-Channel"].split(", ")[-1].partition("; prev-id=")
     return get(if_none_match='"v1"', grip_last=f"{name}; last-id={since}", **headers)
 
 

@@ -1,0 +1,60 @@
+"""The guard of a held long-poll: a channel for a second look, and to tell how long its client has waited."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from .protocol.channels import Channel
+
+__all__ = ["MIN_TIMEOUT", "Guard", "find_guard", "make_guard"]
+
+# Seconds. The proxy makes less into this.
+MIN_TIMEOUT = 5
+
+_GUARD = "grip:guard:"
+_SECONDS = re.compile(r"[0-9]{1,12}")
+
+
+class Guard(NamedTuple):
+    """A channel of a held request's own. since: when it was first held, in seconds since the epoch.
+
+    The resource may have changed between the reading of its ETag and the hold, with the hint already gone by. About a
+    second after a channel's first subscription Pushpin makes the requests held on it again (SUBSCRIBED_DELAY in its
+    engine.cpp), since what was published before it had subscribed upstream is lost in the same way. A channel of its
+    own gives each held request that second look.
+
+    Its previous id comes back in Grip-Last: it tells a request that is made again, be it for a hint or for the second
+    look, from a new one, and how long the client has waited. The name stays the same, so that there is no third look:
+    Pushpin keeps the subscription for a minute (subscription_linger).
+    """
+
+    name: str
+    since: int
+
+    def as_channel(self) -> Channel:
+        return Channel(self.name, prev_id=str(self.since))
+
+    def find_timeout(self, wait: int) -> int:
+        """How long the proxy shall hold a request that may wait so many seconds in all; 0 when they are over."""
+        left = self.since + wait - int(time.time())
+        return min(max(left, MIN_TIMEOUT), wait) if left > 0 else 0
+
+
+def make_guard() -> Guard:
+    return Guard(_GUARD + secrets.token_urlsafe(9), int(time.time()))
+
+
+def find_guard(last: Mapping[str, str]) -> Guard | None:
+    """The guard of a request that is made again; None for a new request. last: ``request.grip.last``."""
+    return next(
+        (
+            Guard(name, int(since))
+            for name, since in last.items()
+            if name.startswith(_GUARD) and _SECONDS.fullmatch(since)
+        ),
+        None,
+    )
