@@ -9,9 +9,25 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any
 
-from ..protocol.channels import channel_name
+from rest_framework.exceptions import ParseError
 
-__all__ = ["list_channel", "object_channel", "pair_channel", "user_channel"]
+from ..exceptions import ChannelNameError
+from ..protocol.channels import Channel, as_channels, channel_name
+
+__all__ = ["find_channels", "list_channel", "object_channel", "pair_channel", "user_channel"]
+
+
+def find_channels(view: Any) -> list[Channel]:
+    """The channels that a live view's connection shall be subscribed to.
+
+    Raises: ParseError, answered with a 400, for a value of the URL that names none.
+    """
+    try:
+        return as_channels(view.find_live_channels())
+    except ChannelNameError as error:
+        if not view.kwargs:
+            raise  # the developer's own
+        raise ParseError(f"This URL names no channel: {error}") from error
 
 
 def list_channel(viewset: type) -> str:

@@ -19,7 +19,7 @@ from rest_framework.viewsets import ModelViewSet
 
 from ..conf import read_origins
 from ..views.transactions import find_atomic_databases
-from . import authentication, changes, credentials, metadata, representation, signals, socket
+from . import authentication, changes, credentials, eventstream, longpoll, metadata, representation, signals, socket
 from .channels import list_channel, object_channel, pair_channel, user_channel
 from .checks import check_viewset
 from .parsers import live_parsers
@@ -45,6 +45,9 @@ class LiveViewSetMixin:
     live_max_wait: seconds; a longer ``Prefer: wait`` is cut to it.
     live_keep_alive: seconds of silence after which a stream gets a comment, so that nobody takes it for dead.
     live_subprotocols: those its WebSockets speak, the preferred one first.
+    live_credential_headers: those that authenticators read. An event stream is asked for them again as it lasts; they
+        travel sealed.
+    live_ticket_parameter: the query parameter that opens an event stream by a ticket; None: there are no tickets.
     allowed_origins: pages of these, besides the site's own, may open its WebSockets (as GRIP_ALLOWED_ORIGINS).
     """
 
@@ -56,6 +59,8 @@ class LiveViewSetMixin:
     live_max_wait: int = 60
     live_keep_alive: int | None = 20
     live_subprotocols: Sequence[str] = ("grip.live",)
+    live_credential_headers: Sequence[str] = ("Authorization",)
+    live_ticket_parameter: str | None = "ticket"
     allowed_origins: Iterable[str] = ()
 
     if TYPE_CHECKING:
@@ -120,6 +125,7 @@ class LiveViewSetMixin:
     def dispatch(self, request: GripHttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if getattr(request, "wscontext", None) is not None:
             return socket.answer(self, request, *args, **kwargs)
+        eventstream.recall(request)
         credentials.restore(self, request)
         exempt = getattr(self.dispatch, "_non_atomic_requests", ())
         with ExitStack() as blocks:
@@ -130,6 +136,11 @@ class LiveViewSetMixin:
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)  # type: ignore[misc]
         changes.watch(self)
+
+    def check_throttles(self, request: Request) -> None:
+        # What the proxy asks for again by itself, its client has asked for once.
+        if not (eventstream.is_link(request) or longpoll.is_replay(request)):
+            super().check_throttles(request)  # type: ignore[misc]
 
     def get_object(self) -> Any:
         self.live_object = super().get_object()  # type: ignore[misc]

@@ -24,7 +24,7 @@ from .refusal import Refusal
 if TYPE_CHECKING:
     from ..protocol.channels import Channel
 
-__all__ = ["StreamView"]
+__all__ = ["SILENT_CHANNEL", "StreamView"]
 
 logger = logging.getLogger("django_grip")
 
@@ -32,7 +32,7 @@ logger = logging.getLogger("django_grip")
 _GONE_MAX_AGE = 7 * 86_400
 
 # Every stream that is asked for again is on it.
-_SILENT_CHANNEL = "grip:silent"
+SILENT_CHANNEL = "grip:silent"
 
 _FORM, _MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 
@@ -222,7 +222,7 @@ class StreamView(GripView):
             instruct.set_next_link(self._build_link("next"), self.live_recheck)
             # Pushpin puts the fetch off each time that all of a stream's channels were published to (activeChannels in
             # its httpsession.cpp), so a busy stream would never be asked for again. To this one nobody publishes.
-            instruct.add_channel(_SILENT_CHANNEL)
+            instruct.add_channel(SILENT_CHANNEL)
         if "on_close" not in self._own_hooks():
             return
         if "link:gone" in features:

@@ -1,0 +1,161 @@
+"""Event streams: a snapshot, then changes, with nothing missed between the two."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from django.core.exceptions import ImproperlyConfigured
+from rest_framework.exceptions import APIException
+from rest_framework.response import Response
+
+from ..exceptions import InstructError
+from ..holds import MAX_HELD_BODY
+from ..links import build_link
+from ..protocol.channels import Channel
+from ..protocol.instruct import Instruct
+from ..refusals import refuse_direct_client, stand_in
+from ..views.etags import hash_etag
+from ..views.stream import SILENT_CHANNEL
+from . import credentials, events, link_context
+from .channels import find_channels
+
+if TYPE_CHECKING:
+    from rest_framework.request import Request
+
+    from ..request import GripData, GripHttpRequest
+
+    WhenRendered = Callable[[Response, Callable[[Response], None]], None]
+
+__all__ = ["begin", "is_link", "recall"]
+
+# Stages of a stream, as its links say them: nothing is held yet, since what was to be sent was too much for that; it is
+# held, and what was published meanwhile may have been missed; it is held, and nothing was.
+_BEGINS, _LOOKS_AGAIN, _IS_HELD = "begins", "looks-again", "is-held"
+
+# Seconds. By then the proxy has subscribed.
+_SECOND_LOOK = 1
+
+_KEEP_ALIVE = ":\n\n"
+_NO_ETAG = hash_etag(b"")
+
+
+class _URLTooLong(APIException):
+    status_code = 414
+    default_detail = "This URL is too long for a stream that stays open."
+    default_code = "uri_too_long"
+
+
+def recall(request: GripHttpRequest) -> None:
+    """Make the fetch of a stream's link the request that opened the stream, before anything looks at it."""
+    data = _find_data(getattr(request, "grip", None))
+    if data:
+        link_context.recall(request, data)
+
+
+def is_link(request: Request) -> bool:
+    """Whether a stream's link is fetched."""
+    return bool(_find_data(getattr(request._request, "grip", None)))
+
+
+def begin(view: Any, request: Request, response: Response, when_rendered: WhenRendered) -> Any:
+    """Hold the snapshot that a response will be rendered to; of a link's fetch, send it only where it is needed.
+
+    Raises: APIException for what no stream can be held for; what the view raises for an object that it does not show.
+    """
+    grip: GripData | None = getattr(request._request, "grip", None)
+    if grip is None:
+        raise ImproperlyConfigured(
+            f'{type(view).__name__} streams events by "django_grip.GripMiddleware": put it first in MIDDLEWARE.'
+        )
+    if not grip.proxied:
+        # Without a proxy the response would end at once, and an EventSource would ask again for ever.
+        return stand_in(refuse_direct_client(), response)
+    # It also keeps ConditionalGetMiddleware from making an ETag for it, and with that a 304.
+    response.headers["Cache-Control"] = "no-store, private"
+    # nginx would keep what is streamed until it has a buffer full.
+    response.headers["X-Accel-Buffering"] = "no"
+    if request.method == "GET" and grip.instruct is None:
+        # A decorator of the action looks at the one, a middleware at the other.
+        request._cache_update_cache = request._request._cache_update_cache = False
+        stream = _Stream(view, request, grip, find_channels(view), _build_data(request))
+        # One that cannot be built is refused while that can still be said.
+        stream.build_link(_LOOKS_AGAIN, _NO_ETAG)
+        when_rendered(response, stream.hold)
+    return response
+
+
+def _find_data(grip: GripData | None) -> Mapping[str, str]:
+    """What one of our links has told; nothing for other requests."""
+    data = grip.link.data if grip is not None and grip.link is not None else None
+    return data if data and "live" in data else {}
+
+
+def _build_data(request: Request) -> dict[str, str]:
+    """What all links of a stream tell. Raises: APIException."""
+    kept = _find_data(request._request.grip) or link_context.remember(request)
+    own = {name: kept[name] for name in link_context.NAMES if name in kept}
+    return {**own, **credentials.seal_for_link(request)}
+
+
+class _Stream(NamedTuple):
+    """One answer of a stream, to its client or to a link's fetch.
+
+    data: what its links tell of the client.
+    """
+
+    view: Any
+    request: Request
+    grip: GripData
+    channels: list[Channel]
+    data: dict[str, str]
+
+    def hold(self, response: Response) -> None:
+        """Make the rendered snapshot what is to be sent now, and say how it goes on."""
+        told = _find_data(self.grip)
+        etag, body = hash_etag(response.content), response.content
+        if told:
+            body = events.reset().to_sse().encode() + body if self._may_have_missed(told, etag) else b""
+            response.content = body
+        instruct = self.grip.start_instruct()
+        has_links = "link:next" in self.grip.features
+        if len(body) > MAX_HELD_BODY and has_links:
+            # Such a body is sent without a hold, and the link behind it is fetched at once.
+            instruct.set_next_link(self.build_link(_BEGINS, etag))
+            return
+        instruct.set_hold_stream()
+        instruct.add_channels([*self.channels, SILENT_CHANNEL])
+        if self.view.live_keep_alive:
+            instruct.set_keep_alive(_KEEP_ALIVE, self.view.live_keep_alive)
+        if has_links:
+            self._set_link(instruct, etag, is_held=told.get("live") in (_LOOKS_AGAIN, _IS_HELD))
+
+    def _may_have_missed(self, told: Mapping[str, str], etag: str) -> bool:
+        """Whether a client may not know the present representation: it is another, and no events told of that."""
+        if told["etag"] == etag:
+            return False
+        # Fetched in time, a link asks for the authority alone, and who is subscribed has heard of what changed since.
+        # Fetched early, it was for a hint: there is something that no event has told.
+        return told["live"] != _IS_HELD or time.time() < int(told["due"])
+
+    def _set_link(self, instruct: Instruct, etag: str, *, is_held: bool) -> None:
+        if not is_held:
+            instruct.set_next_link(self.build_link(_LOOKS_AGAIN, etag), _SECOND_LOOK)
+        elif recheck := self.view.live_recheck:
+            instruct.set_next_link(self.build_link(_IS_HELD, etag, due=int(time.time()) + recheck), recheck)
+
+    def build_link(self, stage: str, etag: str, *, due: int = 0) -> str:
+        """The link that is to be fetched next. Raises: APIException."""
+        data = {"live": stage, "etag": etag, **({"due": str(due)} if due else {}), **self.data}
+        request = self.request._request
+        try:
+            return build_link(
+                request,
+                query=request.META.get("QUERY_STRING", ""),
+                user=credentials.link_user(self.request),
+                data=data,
+            )
+        except InstructError as error:
+            # Without its link it would be a stream that nobody can end.
+            raise _URLTooLong from error

@@ -1,0 +1,48 @@
+"""What a stream's link keeps of the request that opened it, so that its fetch makes the same representation.
+
+The proxy fetches links with none of the client's headers (GRIP.md, 6), but an API's answers depend on some of them: the
+version in ``Accept``, absolute URLs, texts in the client's language and times in its time zone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from django.utils import timezone, translation
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+    from rest_framework.request import Request
+
+__all__ = ["NAMES", "recall", "remember"]
+
+# In a link's data.
+NAMES = ("accept", "scheme", "host", "language", "zone")
+
+
+def remember(request: Request) -> dict[str, str]:
+    """What goes into the link. The proxy can read it."""
+    found = (
+        request.accepted_media_type,
+        request.scheme,
+        request.get_host(),
+        translation.get_language(),
+        # A fixed offset has no name that would bring it back.
+        getattr(timezone.get_current_timezone(), "key", None),
+    )
+    return {name: value for name, value in zip(NAMES, found, strict=True) if value}
+
+
+def recall(request: HttpRequest, data: Mapping[str, str]) -> None:
+    """Make the fetch of a link like the request that opened the stream."""
+    request.META["HTTP_ACCEPT"], request.META["HTTP_HOST"] = data["accept"], data["host"]
+    # A middleware before the view may have looked at this copy of them.
+    request.__dict__.pop("headers", None)
+    scheme = data["scheme"]
+    request._get_scheme = lambda: scheme  # type: ignore[attr-defined]
+    # Whatever chooses them, for each request, has chosen for one without a client.
+    if data.get("language", translation.get_language()) != translation.get_language():
+        translation.activate(data["language"])
+    if data.get("zone", timezone.get_current_timezone_name()) != timezone.get_current_timezone_name():
+        timezone.activate(data["zone"])
