@@ -1,17 +1,148 @@
-"""What changed in a transaction, told when it commits."""
+"""Changes that a viewset makes, or is told of in bulk: each is told to its subscribers when its transaction commits."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import islice
 from typing import Any
+
+from django.db import router
+from django.db.models import Manager, Model, QuerySet
+
+from .announcements import MAX_OBJECTS
+from .asking import ask_after, ask_before, family_of, has_own_channels, name_of
+from .batch import Change, record, together
+from .channels import list_channel
+from .events import CREATED, DELETED, UPDATED
 
 __all__ = ["MAX_OBJECTS", "publish_changes", "watch"]
 
-MAX_OBJECTS = 100
+logger = logging.getLogger("django_grip")
 
 
 def watch(view: Any) -> None:
-    """Publish what the view's perform_create, perform_update and perform_destroy do in this request."""
+    """Publish what the view's perform_create, perform_update and perform_destroy do in this request.
+
+    They are wrapped on the instance, so that a project's own need not call super().
+    """
+    for name, watched in (("perform_create", _create), ("perform_update", _update), ("perform_destroy", _destroy)):
+        method = getattr(view, name, None)
+        if callable(method) and name not in vars(view):
+            setattr(view, name, partial(watched, view, method))
 
 
-def publish_changes(viewset: type, queryset: Any, *, action: str) -> None:
+# -- what a request does -------------------------------------------------------------------------------------------
+
+
+def _create(view: Any, save: Callable[..., Any], serializer: Any, *args: Any, **kwargs: Any) -> Any:
+    with together():
+        result = save(serializer, *args, **kwargs)
+        for instance in _instances_of(serializer):
+            _note(view, instance, CREATED)
+    return result
+
+
+def _update(view: Any, save: Callable[..., Any], serializer: Any, *args: Any, **kwargs: Any) -> Any:
+    olds = [(instance.pk, instance, ask_before(type(view), view, instance)) for instance in _instances_of(serializer)]
+    with together():
+        result = save(serializer, *args, **kwargs)
+        new_pks = {instance.pk for instance in _instances_of(serializer)}
+        before = {pk: channels for pk, _, channels in olds}
+        for instance in _instances_of(serializer):
+            action = UPDATED if instance.pk in before else CREATED
+            _note(view, instance, action, before.get(instance.pk))
+        for pk, instance, channels in olds:
+            if pk not in new_pks:
+                # A list's update may delete; and what is given another key leaves its old row, or none.
+                _note(view, instance, DELETED, channels, pk=pk, certain=False)
+    return result
+
+
+def _destroy(view: Any, delete: Callable[..., Any], instance: Any, *args: Any, **kwargs: Any) -> Any:
+    if not isinstance(instance, Model):
+        return delete(instance, *args, **kwargs)
+    pk, alias = instance.pk, router.db_for_write(type(instance), instance=instance)
+    channels = ask_before(type(view), view, instance)
+    with together():
+        result = delete(instance, *args, **kwargs)
+        # Django takes the key from what it has deleted. Others may have deleted it in other ways, or hidden it.
+        _note(view, instance, DELETED, channels, pk=pk, alias=alias, certain=instance.pk is None)
+    return result
+
+
+def _instances_of(serializer: Any) -> list[Model]:
+    """The objects a serializer has: one, many, or none."""
+    instance = getattr(serializer, "instance", None)
+    if isinstance(instance, Manager):
+        instance = instance.all()
+    many = instance if isinstance(instance, (list, tuple, QuerySet)) else [instance]
+    return [each for each in many if isinstance(each, Model)]
+
+
+def _note(
+    view: Any,
+    instance: Model,
+    action: str,
+    before: list[str] | None = None,
+    *,
+    pk: Any = None,
+    alias: str | None = None,
+    certain: bool = True,
+) -> None:
+    """Record what a view has done to an object. Nothing is raised: it is done."""
+    pk = instance.pk if pk is None else pk
+    if action == CREATED and instance._state.adding:
+        return  # it was not saved
+    viewset, model = type(view), type(instance)
+    try:
+        alias = alias or instance._state.db or router.db_for_write(model, instance=instance)
+        if pk is None:
+            # Saved in bulk, by a database that does not tell the keys it gives.
+            before = ask_after(viewset, view, instance)
+        record(Change(viewset, family_of(viewset, model), alias, pk, action, before, view, certain))
+    except Exception:
+        logger.exception("%s: nobody is told of object %r.", name_of(viewset), pk)
+
+
+# -- in bulk -------------------------------------------------------------------------------------------------------
+
+
+def publish_changes(viewset: type[Any], queryset: Any, *, action: str) -> None:
     """Tell of the objects of a queryset; see `LiveViewSetMixin.publish_changes`."""
+    if not isinstance(queryset, (QuerySet, Manager)):
+        raise TypeError(f"{viewset.__name__}.publish_changes() takes a queryset, not {type(queryset).__name__}.")
+    if action not in (CREATED, UPDATED, DELETED):
+        raise ValueError(
+            f'{viewset.__name__}.publish_changes(): action is "created", "updated" or "deleted", not {action!r}.'
+        )
+    rows: Any = queryset.all()
+    alias = rows._db or router.db_for_write(rows.model)
+    for change in _list_changes(viewset, rows.using(alias), action, alias):
+        record(change)
+
+
+def _list_changes(viewset: type[Any], rows: QuerySet[Any], action: str, alias: str) -> Iterable[Change]:
+    make = partial(Change, viewset, family_of(viewset, rows.model), alias)
+    pks = list(rows.values_list("pk", flat=True)[: MAX_OBJECTS + 1])
+    if len(pks) > MAX_OBJECTS:
+        return [make(None, action, list(_channels_of_many(viewset, rows)))]
+    if action != DELETED or not has_own_channels(viewset):
+        return [make(pk, action) for pk in pks]
+    # Afterwards there is nothing left to ask about.
+    return [make(row.pk, action, ask_before(viewset, None, row)) for row in rows]
+
+
+def _channels_of_many(viewset: type[Any], rows: QuerySet[Any]) -> Iterator[str]:
+    """Each channel once. Objects are read one after the other, so there may be as many as one likes."""
+    if not has_own_channels(viewset):
+        yield list_channel(viewset)
+        return
+    seen: set[str] = set()
+    objects = rows.iterator(chunk_size=1000)
+    while part := list(islice(objects, 1000)):
+        for row in part:
+            new = set(ask_before(viewset, None, row) or ()) - seen
+            seen |= new
+            yield from sorted(new)

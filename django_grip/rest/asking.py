@@ -1,0 +1,158 @@
+"""What a viewset is asked when one of its objects has changed: where that is told, and what may be told."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from django.db import DatabaseError
+from rest_framework.generics import GenericAPIView
+from rest_framework.renderers import JSONRenderer
+
+from ..encoding import decode_json
+from .channels import list_channel
+
+if TYPE_CHECKING:
+    from django.db.models import Model, QuerySet
+
+__all__ = [
+    "ask_after",
+    "ask_before",
+    "family_of",
+    "find_shown",
+    "has_own_channels",
+    "is_overridden",
+    "make_bare_view",
+    "make_data",
+    "may_tell",
+    "name_of",
+    "shown_queryset",
+]
+
+logger = logging.getLogger("django_grip")
+
+
+def name_of(viewset: type[Any]) -> str:
+    """Its dotted path."""
+    return f"{viewset.__module__}.{viewset.__qualname__}"
+
+
+def is_overridden(viewset: type[Any], name: str) -> bool:
+    """Whether a method of the mixin is a project's own."""
+    return not str(getattr(getattr(viewset, name), "__module__", "")).startswith("django_grip.rest.")
+
+
+def has_own_channels(viewset: type[Any]) -> bool:
+    """Whether the channels of an object depend on it."""
+    return is_overridden(viewset, "get_publish_channels")
+
+
+def may_tell(viewset: type[Any]) -> bool:
+    """Whether lists may be told which object has changed, and what `live_serializer_class` shows of it.
+
+    Otherwise who hears might not be who may see, and they only hear that there is news.
+    """
+    return bool(viewset.live_public) or (
+        is_overridden(viewset, "get_publish_channels") and is_overridden(viewset, "get_live_channels")
+    )
+
+
+def make_bare_view(viewset: type[Any]) -> Any:
+    """A view that answers no request: what it says is the same for everybody."""
+    view = viewset()
+    view.request, view.args, view.kwargs, view.format_kwarg = None, (), {}, None
+    view.action, view.action_map = None, {}
+    return view
+
+
+# -- channels ------------------------------------------------------------------------------------------------------
+
+
+def ask_before(viewset: type[Any], view: Any, instance: Model) -> list[str] | None:
+    """Where lists hear of an object before it is changed; None when that cannot be found out, which is logged.
+
+    A write does not fail for want of someone to tell. Only an error of the database is raised: within a transaction
+    nothing could follow it anyway, and here is its cause.
+    """
+    try:
+        return _ask(viewset, view, instance)
+    except DatabaseError:
+        raise
+    except Exception:
+        logger.exception("%s: where object %r was, before it was changed, is not known.", name_of(viewset), instance.pk)
+        return None
+
+
+def ask_after(viewset: type[Any], view: Any, instance: Model) -> list[str] | None:
+    """Where lists hear of an object as it is now; None when that cannot be found out, which is logged."""
+    try:
+        return _ask(viewset, view, instance)
+    except Exception:
+        logger.exception("%s: where to tell of object %r is not known.", name_of(viewset), instance.pk)
+        return None
+
+
+def _ask(viewset: type[Any], view: Any, instance: Model) -> list[str]:
+    if not has_own_channels(viewset):
+        return [list_channel(viewset)]
+    channels = (view if view is not None else make_bare_view(viewset)).get_publish_channels(instance)
+    if isinstance(channels, (str, bytes)) or not isinstance(channels, Iterable):
+        raise TypeError(f"get_publish_channels() must return a list of names, not {type(channels).__name__}.")
+    names = list(dict.fromkeys(channels))
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(f"get_publish_channels() returned a {type(name).__name__} among its names.")
+    return names
+
+
+# -- objects -------------------------------------------------------------------------------------------------------
+
+
+def family_of(viewset: type[Any], model: type[Model]) -> type[Model]:
+    """The model whose objects a viewset shows; one and the same for an object by way of its proxies and children."""
+    own = None if viewset.queryset is None else viewset.queryset.model._meta.concrete_model
+    if own is not None and issubclass(model, own):
+        return own  # type: ignore[no-any-return]
+    return model._meta.concrete_model or model
+
+
+def find_shown(viewset: type[Any], model: type[Any], alias: str, pks: Sequence[Any]) -> dict[Any, Model]:
+    """Find those objects, as everybody would, that the viewset shows: one query.
+
+    They are read anew, since the instance that was changed came by the acting user's own queryset, with what that
+    prefetched and annotated. Where `get_queryset` decides what is shown it cannot be asked, as it asks who wants to
+    know; then every object counts as shown.
+    """
+    rows = shown_queryset(viewset)
+    if rows is None:
+        rows = model._base_manager.all()
+    return {row.pk: row for row in rows.using(alias).filter(pk__in=pks)}
+
+
+def shown_queryset(viewset: type[Any]) -> QuerySet[Any] | None:
+    """What the viewset shows to everybody alike; None where it depends on who asks."""
+    if viewset.get_queryset is not GenericAPIView.get_queryset or viewset.queryset is None:
+        return None
+    rows: QuerySet[Any] = viewset.queryset.all()
+    return rows
+
+
+# -- data ----------------------------------------------------------------------------------------------------------
+
+
+def make_data(viewset: type[Any], instance: Model) -> Any:
+    """What `live_serializer_class` shows of an object, as JSON holds it; None without that class, or if it fails.
+
+    No request has a part in it: neither the acting user's nor anybody's.
+    """
+    if viewset.live_serializer_class is None:
+        return None
+    try:
+        view = make_bare_view(viewset)
+        serializer = viewset.live_serializer_class(instance, context=view.get_live_serializer_context())
+        # By the same encoder as the answer to a GET.
+        return decode_json(JSONRenderer().render(serializer.data).decode())
+    except Exception:
+        logger.exception("%s: live_serializer_class failed for object %r.", name_of(viewset), instance.pk)
+        return None

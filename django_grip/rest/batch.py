@@ -1,0 +1,143 @@
+"""What changed in a transaction, kept until it commits. What is rolled back is forgotten, savepoint by savepoint.
+
+Each change is registered with ``transaction.on_commit`` by itself, so that Django drops those of a savepoint that is
+rolled back. The batch of a connection knows its changes by weak references only: whoever is still there when the first
+of them is run has been committed, and all of them are told together.
+
+That is right where an object goes when the last reference to it does, as in CPython: Django's list of hooks holds the
+only one. Elsewhere (PyPy) a change that was rolled back may linger until its memory is wanted, so there every change is
+told when Django itself runs it, each for itself: nothing false is told, but nothing is coalesced either.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+from weakref import WeakKeyDictionary, WeakValueDictionary
+
+from django.db import connections, transaction
+
+from .announcements import announce
+
+__all__ = ["Change", "record", "together"]
+
+_COUNTS_REFERENCES = sys.implementation.name == "cpython"
+_numbers = count()
+
+
+# Compared by identity, as two changes of one object are two.
+@dataclass(eq=False)
+class Change:
+    """An object was changed, if its transaction commits.
+
+    pk: None for many objects of which nobody is told one by one; then `before` is where it is told that there is news.
+    action: "created", "updated" or "deleted". alias: of the database.
+    before: the channels it was on before the change; None where that is not known.
+    view: the one that was asked for the change, whose request the channels may depend on; None for changes made
+    elsewhere. certain: a deletion that certainly happened.
+    """
+
+    viewset: type[Any]
+    model: type[Any]
+    alias: str
+    pk: Any
+    action: str
+    before: list[str] | None = None
+    view: Any = None
+    certain: bool = True
+    number: int = field(default_factory=lambda: next(_numbers))
+    has_run: bool = False
+
+    def __post_init__(self) -> None:
+        if self.pk is not None:
+            # Who makes an object by hand may give its key as text.
+            self.pk = self.model._meta.pk.to_python(self.pk)
+
+    def run(self) -> None:
+        """The transaction has committed."""
+        _batch_of(self.alias).settle(self)
+
+
+class _Batch:
+    """The changes of one connection that have not been told yet, in order."""
+
+    def __init__(self) -> None:
+        self._changes: WeakValueDictionary[int, Change] = WeakValueDictionary()
+
+    def add(self, change: Change) -> None:
+        self._changes[change.number] = change
+
+    def settle(self, change: Change) -> None:
+        """Tell what has been committed, unless that was done when another change of the transaction was run."""
+        if change.number not in self._changes:
+            return
+        ready = self._take_committed(change)
+        for other in ready:
+            del self._changes[other.number]
+        _deliver(ready)
+
+    def _take_committed(self, change: Change) -> list[Change]:
+        changes = list(self._changes.values())
+        if connections[change.alias].in_atomic_block:
+            # A test's captureOnCommitCallbacks() runs the hooks of its block, in order, and those before it never.
+            change.has_run = True
+            return [] if changes[-1] is not change else [other for other in changes if other.has_run]
+        return changes if _COUNTS_REFERENCES else [change]
+
+
+# A connection belongs to a thread, and so do its changes.
+_batches: WeakKeyDictionary[Any, _Batch] = WeakKeyDictionary()
+
+
+def _batch_of(alias: str) -> _Batch:
+    connection = connections[alias]
+    batch = _batches.get(connection)
+    if batch is None:
+        batch = _batches[connection] = _Batch()
+    return batch
+
+
+def record(change: Change) -> None:
+    """Have a change told when its transaction commits; at once where there is none.
+
+    Raises: TransactionManagementError, where transactions are managed by hand.
+    """
+    _batch_of(change.alias).add(change)
+    transaction.on_commit(change.run, using=change.alias, robust=True)
+
+
+class _Hold(threading.local):
+    """What is committed within `together()` on this thread."""
+
+    depth = 0
+    ready: list[Change]
+
+
+_hold = _Hold()
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Tell what is committed in this block when it ends, as one, also where each query is a transaction by itself."""
+    if not _hold.depth:
+        _hold.ready = []
+    _hold.depth += 1
+    try:
+        yield
+    finally:
+        _hold.depth -= 1
+        if not _hold.depth:
+            ready, _hold.ready = _hold.ready, []
+            announce(ready)
+
+
+def _deliver(changes: list[Change]) -> None:
+    if _hold.depth:
+        _hold.ready += changes
+    else:
+        announce(changes)
