@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from .request import GripHttpRequest
 
-__all__ = ["LINK_MARK", "abuild_link", "answer_link", "aopen_link", "build_link", "open_link"]
+__all__ = ["LINK_MARK", "abuild_link", "answer_link", "aopen_link", "build_link", "open_link", "rewrite_query"]
 
 logger = logging.getLogger("django_grip")
 
@@ -207,8 +207,13 @@ def _rewrite(request: HttpRequest, link: Link) -> None:
     request.path_info = link.path
     request.path = request.META.get("SCRIPT_NAME", "").rstrip("/") + link.path
     request.META["PATH_INFO"] = link.path
-    request.META["QUERY_STRING"] = link.query
-    # A middleware outside of ours may have looked at the query; what it saw was not the page's.
+    rewrite_query(request, link.query)
+
+
+def rewrite_query(request: HttpRequest, query: str) -> None:
+    """Let a request have come with another query, raw and without the "?"."""
+    request.META["QUERY_STRING"] = query
+    # A middleware outside of ours may have looked at the query; what it saw was another.
     request.__dict__.pop("GET", None)
     for name in _RAW_URLS:
         if name in request.META:

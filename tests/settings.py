@@ -27,4 +27,4 @@ MIDDLEWARE = [
 
 # The package runs without it, and so do its other tests.
 if find_spec("rest_framework"):
-    INSTALLED_APPS += ["rest_framework", "tests.rest"]
+    INSTALLED_APPS += ["rest_framework", "rest_framework.authtoken", "tests.rest"]

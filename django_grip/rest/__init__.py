@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .parsers import NDJSONParser as NDJSONParser
     from .renderers import EventStreamRenderer as EventStreamRenderer
     from .renderers import NDJSONRenderer as NDJSONRenderer
+    from .subscribers import aclose_subscribers as aclose_subscribers
     from .subscribers import close_subscribers as close_subscribers
     from .tickets import LiveTicketView as LiveTicketView
     from .tickets import make_ticket as make_ticket
@@ -29,6 +30,7 @@ _HOMES = {
     "NDJSONParser": "parsers",
     "NDJSONRenderer": "renderers",
     "WebSocketAPIView": "websocket",
+    "aclose_subscribers": "subscribers",
     "close_subscribers": "subscribers",
     "make_ticket": "tickets",
     "ws_action": "websocket",

@@ -1,0 +1,97 @@
+"""The subprotocol ``bearer.<token>``: how a web page gives a token to a WebSocket, which takes no headers from it.
+
+The page offers it beside a real one: ``new WebSocket(url, ["grip.live", "bearer." + token])``. It becomes the header
+``Authorization``, which the view's own authenticators know, and it is never chosen: the answer would show the token.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django.views.decorators.debug import sensitive_variables
+from rest_framework.authentication import SessionAuthentication
+from rest_framework.exceptions import APIException, ParseError
+from rest_framework.request import Request
+
+from ..request import hide_headers
+from .authority import put_header
+
+__all__ = ["restore_bearer"]
+
+_HEADER = "HTTP_SEC_WEBSOCKET_PROTOCOL"
+_MARK = "bearer."
+
+# What a subprotocol may consist of (RFC 6455, 4.1): a token (RFC 9110, 5.6.2).
+_token = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
+_scheme = re.compile(r"[A-Za-z][!#$%&'*+.^_`|~0-9A-Za-z-]*", re.ASCII)
+
+# Authenticators of these schemes take no token.
+_TOKENLESS = ("basic", "digest", "negotiate", "ntlm")
+
+
+@sensitive_variables()
+def restore_bearer(view: Any, request: Any) -> APIException | None:
+    """Put a bearer subprotocol of a WebSocket's request into its Authorization; an error is what is wrong with it.
+
+    Where an Authorization came as well, the subprotocol is believed: the page has named it, while the header may be
+    one that a browser or a proxy adds to all requests. The request's list of subprotocols is left without it, so that
+    neither an answer nor an error report shows it.
+    """
+    offered = [name.strip() for name in request.META.get(_HEADER, "").split(",")]
+    bearers = [name for name in offered if name.lower().startswith(_MARK)]
+    if not bearers:
+        return None
+    others = [name for name in offered if name and name not in bearers]
+    hide_headers(request, [_HEADER])
+    if others:
+        request.META[_HEADER] = ", ".join(others)
+    token = bearers[0][len(_MARK) :]
+    error = _find_fault(bearers, others, token)
+    if error is None:
+        _authorize(view, request, token)
+        return None
+    return ParseError(error)
+
+
+def _find_fault(bearers: list[str], others: list[str], token: str) -> str | None:
+    if len(bearers) > 1:
+        return "There is more than one subprotocol that begins with 'bearer.'."
+    if not token:
+        return "The subprotocol 'bearer.' has no token."
+    if not _token.fullmatch(token):
+        return "The token behind 'bearer.' has characters that no subprotocol may have."
+    if not others:
+        return "Offer another subprotocol beside that of the token, such as 'grip.live': a token is never answered."
+    return None
+
+
+@sensitive_variables()
+def _authorize(view: Any, request: Any, token: str) -> None:
+    schemes = _find_schemes(view, request)
+    for scheme, authenticators in list(schemes.items())[:-1]:
+        put_header(request, "Authorization", f"{scheme} {token}")
+        if any(_accepts(authenticator, request) for authenticator in authenticators):
+            return
+    put_header(request, "Authorization", f"{list(schemes)[-1]} {token}")
+
+
+def _find_schemes(view: Any, request: Any) -> dict[str, list[Any]]:
+    """The schemes that the view's authenticators ask for, in their order, each with those who do."""
+    found: dict[str, list[Any]] = {}
+    for authenticator in view.get_authenticators():
+        if isinstance(authenticator, SessionAuthentication):
+            continue
+        match = _scheme.match(authenticator.authenticate_header(Request(request)) or "")
+        if match is not None and match[0].lower() not in _TOKENLESS:
+            found.setdefault(match[0], []).append(authenticator)
+    # As RFC 6750 has it, for who reads the header and does not say so.
+    return found or {"Bearer": []}
+
+
+def _accepts(authenticator: Any, request: Any) -> bool:
+    """Whether one of several kinds of tokens is what came; which one, only its authenticator knows."""
+    try:
+        return authenticator.authenticate(Request(request)) is not None
+    except APIException:
+        return False
