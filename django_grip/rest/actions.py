@@ -15,15 +15,17 @@ from urllib.parse import unquote, urlencode
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
 from django.http import Http404, QueryDict
 from django.urls import NoReverseMatch, Resolver404, ResolverMatch, get_script_prefix, resolve, reverse
+from django.utils.functional import cached_property
 from rest_framework.settings import api_settings
 
+from ..endpoints import find_view
 from ..refusals import show_path
 from ..request import GripHttpRequest, current_grip
 from .answers import make_answer
 from .media_types import find_media_types
 from .messages import ActionMessage, BadMessage, error_answer
 from .requests import make_stand_in, match_of, strip_format
-from .routes import Route, find_routes, is_route_of, read_actions
+from .routes import Route, find_routes, is_mapped, read_actions
 
 __all__ = ["Actions"]
 
@@ -66,7 +68,6 @@ class Actions:
         self._view = view
         self._base = base
         self._kwargs = strip_format(view.kwargs)
-        self._offers = self._find_offers()
 
     @property
     def names(self) -> list[str]:
@@ -93,16 +94,26 @@ class Actions:
 
     # -- what there is -----------------------------------------------------------------------------------------------
 
-    def _find_offers(self) -> dict[str, _Offer]:
+    @cached_property
+    def _offers(self) -> dict[str, _Offer]:
         view, match = self._view, match_of(self._base)
         own = Route(match.view_name, read_actions(view.action_map, view.http_method_names), view.is_live_detail)
         offers = {name: _Offer(name, methods, None, False) for name, methods in _by_name(own).items()}
         for route in find_routes(type(view), view.basename, match):
             if route.name == own.name or (own.detail and not route.detail):
                 continue
-            for name, methods in _by_name(route).items():
-                offers.setdefault(name, _Offer(name, methods, route, route.detail and not own.detail))
+            needs_pk = route.detail and not own.detail
+            known = {*self._kwargs, self._pk_name} if needs_pk else {*self._kwargs}
+            if route.parameters <= known:
+                for name, methods in _by_name(route).items():
+                    offers.setdefault(name, _Offer(name, methods, route, needs_pk))
         return offers
+
+    @property
+    def _pk_name(self) -> str:
+        """What the routes of one object call what comes as ``pk``."""
+        name: str = self._view.lookup_url_kwarg or self._view.lookup_field
+        return name
 
     def _choose(self, message: ActionMessage) -> _Offer:
         offer = self._offers.get(message.action)
@@ -124,25 +135,22 @@ class Actions:
         """Where an action is run; None if there is no such address, as for a pk that no URL could have."""
         if offer.route is None:
             return _Target(match_of(self._base), self._base.path_info, self._kwargs)
-        kwargs = dict(self._kwargs)
+        kwargs = {name: value for name, value in self._kwargs.items() if name in offer.route.parameters}
         if offer.needs_pk:
-            kwargs[self._view.lookup_url_kwarg or self._view.lookup_field] = message.pk
+            kwargs[self._pk_name] = message.pk
         try:
             url = reverse(offer.route.name, kwargs=kwargs)
             path = "/" + unquote(url).removeprefix(get_script_prefix())
             match = resolve(path)
         except (NoReverseMatch, Resolver404):
             return None
-        return _Target(match, path, strip_format(match.kwargs)) if self._is_expected(match, offer) else None
-
-    def _is_expected(self, match: ResolverMatch, offer: _Offer) -> bool:
-        """Whether a URL is that of the action: where a pk may have slashes, it could be another's."""
-        actions = getattr(match.func, "actions", None) or {}
-        is_ours = is_route_of(match.func, type(self._view), self._view.basename)
-        return is_ours and all(actions.get(method) == offer.name for method in offer.methods)
+        # Where a pk may have slashes, the URL could be that of something else.
+        if not is_mapped(match, offer.route, type(self._view), self._view.basename):
+            return None
+        return _Target(match, path, strip_format(match.kwargs))
 
     def _make_request(self, target: _Target, method: str, offer: _Offer, message: ActionMessage) -> GripHttpRequest:
-        accept, content_type = find_media_types(target.match.func)
+        accept, content_type = find_media_types(find_view(target.match.func))
         return make_stand_in(
             self._base,
             target.match,

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from django.urls import ResolverMatch, URLPattern, URLResolver, get_resolver, get_urlconf
+from django.urls import ResolverMatch, URLResolver, get_resolver, get_urlconf
 
-__all__ = ["Route", "find_routes", "is_route_of", "read_actions"]
+from ..endpoints import Endpoint, find_endpoints, find_view
+
+__all__ = ["Route", "find_routes", "is_mapped", "read_actions"]
 
 _METHODS = ("get", "post", "put", "patch", "delete")
 
 
 @dataclass(frozen=True)
 class Route:
-    """One route of a viewset. name: for `django.urls.reverse`. actions: as the router maps them, by method."""
+    """One route of a viewset.
+
+    name: for `django.urls.reverse`. actions: as the router maps them, by method. parameters: the names in its URL.
+    """
 
     name: str
     actions: Mapping[str, str]
     detail: bool
+    parameters: frozenset[str] = frozenset()
 
 
 def read_actions(actions: Mapping[str, str], http_method_names: Sequence[str]) -> dict[str, str]:
@@ -32,42 +38,32 @@ def find_routes(viewset: type, basename: str | None, match: ResolverMatch) -> Se
     """All routes that a router has made of a viewset where a match was found; none, if it was routed by hand."""
     if not basename:
         return ()
-    return _find_routes(get_resolver(get_urlconf()), tuple(match.namespaces), viewset, basename)
+    return _find_routes(get_resolver(get_urlconf()), match.namespace, viewset, basename)
 
 
-def is_route_of(callback: Any, viewset: type, basename: str | None) -> bool:
-    """Whether a URL's view function was made of a viewset, as it is registered under a basename."""
-    initkwargs = getattr(callback, "initkwargs", None) or {}
-    return getattr(callback, "cls", None) is viewset and initkwargs.get("basename") == basename
+def is_mapped(match: ResolverMatch, route: Route, viewset: type, basename: str | None) -> bool:
+    """Whether a URL is that of a route, as far as its actions go."""
+    view: Any = find_view(match.func)
+    if getattr(view, "cls", None) is not viewset or view.initkwargs.get("basename") != basename:
+        return False
+    return all(view.actions.get(method) == action for method, action in route.actions.items())
 
 
+# Once for each resolver, which Django makes anew when the URLconf is another one.
 @lru_cache(maxsize=256)
-def _find_routes(resolver: URLResolver, namespaces: tuple[str, ...], viewset: type, basename: str) -> tuple[Route, ...]:
+def _find_routes(resolver: URLResolver, namespace: str, viewset: type, basename: str) -> tuple[Route, ...]:
     found: dict[str, Route] = {}
-    for pattern in _walk(resolver, namespaces):
-        callback: Any = pattern.callback
-        if pattern.name is None or not is_route_of(callback, viewset, basename):
-            continue
-        name = ":".join((*namespaces, pattern.name))
+    for endpoint in find_endpoints(resolver.urlconf_name):
+        is_its = endpoint.view_class is viewset and endpoint.initkwargs.get("basename") == basename
+        name = endpoint.name or ""
         # Those with a format suffix have the same names.
-        if name not in found:
-            actions = read_actions(callback.actions, callback.initkwargs.get("http_method_names", _names(viewset)))
-            found[name] = Route(name, actions, bool(callback.initkwargs.get("detail")))
+        if is_its and name and name.rpartition(":")[0] == namespace and name not in found:
+            found[name] = _read_route(name, endpoint)
     return tuple(found.values())
 
 
-def _walk(resolver: URLResolver, namespaces: tuple[str, ...]) -> Iterator[URLPattern]:
-    """The patterns in one namespace."""
-    for entry in resolver.url_patterns:
-        if isinstance(entry, URLPattern):
-            if not namespaces:
-                yield entry
-        elif entry.namespace is None:
-            yield from _walk(entry, namespaces)
-        elif namespaces and entry.namespace == namespaces[0]:
-            yield from _walk(entry, namespaces[1:])
-
-
-def _names(viewset: Any) -> Sequence[str]:
-    names: Sequence[str] = viewset.http_method_names
-    return names
+def _read_route(name: str, endpoint: Endpoint) -> Route:
+    view: Any = endpoint.view
+    methods = endpoint.initkwargs.get("http_method_names", view.cls.http_method_names)
+    actions = read_actions(view.actions, methods)
+    return Route(name, actions, bool(endpoint.initkwargs.get("detail")), frozenset(endpoint.parameters))

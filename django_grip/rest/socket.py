@@ -17,6 +17,7 @@ from django.http.response import HttpResponseBase
 from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated, NotFound
 from rest_framework.utils.encoders import JSONEncoder
 
+from ..endpoints import find_view
 from ..exceptions import ResponseTooLarge
 from ..protocol.websocket_events import CONTENT_TYPE
 from ..views.connection_state import Memory
@@ -157,7 +158,7 @@ def answer(view: Any, request: GripHttpRequest, *args: Any, **kwargs: Any) -> Ht
 def _subscribe(view: Any, base: GripHttpRequest, *, is_opening: bool) -> tuple[HttpResponseBase | None, list[str]]:
     """Ask for the subscription, as the GET of its route: a refusal, or the channels."""
     match, query = match_of(base), base.META.get("QUERY_STRING", "")
-    accept, _ = find_media_types(match.func)
+    accept, _ = find_media_types(find_view(match.func))
     request = make_stand_in(base, match, method="GET", path=base.path_info, query=query, accept=accept)
     view.headers = view.default_response_headers
     view.request = view.initialize_request(request, *view.args, **view.kwargs)
