@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 from django.apps import AppConfig
 
 
@@ -13,3 +15,6 @@ class GripConfig(AppConfig):
 
     def ready(self) -> None:
         from . import checks  # noqa: F401 - registers them
+
+        if find_spec("rest_framework") is not None:
+            from .rest import checks as rest_checks  # noqa: F401 - registers them

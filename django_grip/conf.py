@@ -298,6 +298,11 @@ def installed_middleware() -> list[str]:
     return list(settings.MIDDLEWARE)
 
 
+def has_urlconf() -> bool:
+    """Whether the project routes anything: a worker's need not."""
+    return bool(getattr(settings, "ROOT_URLCONF", None))
+
+
 def asgi_application_path() -> str | None:
     """Where the project has its ASGI application, if it says so."""
     path: str | None = getattr(settings, "ASGI_APPLICATION", None)
@@ -384,6 +389,11 @@ def kept_by_test_runner() -> Any:
 def make_session(key: str | None) -> Any:
     """The session of a key, as the project stores sessions; without a key, a new one."""
     return import_module(settings.SESSION_ENGINE).SessionStore(key)
+
+
+def session_cookie_name() -> str:
+    """The cookie that a session's key is in."""
+    return str(settings.SESSION_COOKIE_NAME)
 
 
 def _forget(*, setting: str, **kwargs: object) -> None:

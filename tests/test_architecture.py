@@ -21,9 +21,14 @@ FLOORS = {
     "django_grip.publishing": 1,
     "django_grip.proxy": 1,
     "django_grip.views": 3,
+    "django_grip.asyncapi": 3,
     "django_grip.rest": 4,
+    # It documents what every floor below has to offer, and nothing imports a command.
+    "django_grip.management.commands.asyncapi": 5,
     # Beside the house: it may use every floor, and nothing may use it.
     "django_grip.testing": 5,
+    # Where the house is put together: Django loads it, nothing imports it, and it names what each floor registers.
+    "django_grip.apps": 6,
 }
 DJANGO_FLOOR = 2
 # The root gives out names of every floor, and imports each only when it is asked for.
@@ -146,6 +151,7 @@ print([name for name in sys.modules if name.split(".")[0] in ("django", "rest_fr
         ("django_grip.publisher", 2),
         ("django_grip.views.websocket", 3),
         ("django_grip.rest", 4),
+        ("django_grip.apps", 6),
     ],
 )
 def test_floors_are_those_of_the_design(module: str, floor: int) -> None:

@@ -17,7 +17,7 @@ from .batch import Change, record, together
 from .channels import list_channel
 from .events import CREATED, DELETED, UPDATED
 
-__all__ = ["MAX_OBJECTS", "publish_changes", "watch"]
+__all__ = ["MAX_OBJECTS", "list_changes", "publish_changes", "watch"]
 
 logger = logging.getLogger("django_grip")
 
@@ -119,11 +119,12 @@ def publish_changes(viewset: type[Any], queryset: Any, *, action: str) -> None:
         )
     rows: Any = queryset.all()
     alias = rows._db or router.db_for_write(rows.model)
-    for change in _list_changes(viewset, rows.using(alias), action, alias):
+    for change in list_changes(viewset, rows.using(alias), action, alias):
         record(change)
 
 
-def _list_changes(viewset: type[Any], rows: QuerySet[Any], action: str, alias: str) -> Iterable[Change]:
+def list_changes(viewset: type[Any], rows: QuerySet[Any], action: str, alias: str) -> Iterable[Change]:
+    """The changes of a queryset's objects; of more than MAX_OBJECTS, one for all. Now is when channels are asked."""
     make = partial(Change, viewset, family_of(viewset, rows.model), alias)
     pks = list(rows.values_list("pk", flat=True)[: MAX_OBJECTS + 1])
     if len(pks) > MAX_OBJECTS:

@@ -21,9 +21,9 @@ from ..conf import read_origins
 from ..views.transactions import find_atomic_databases
 from . import authentication, changes, credentials, eventstream, longpoll, metadata, representation, signals, socket
 from .channels import list_channel, object_channel, pair_channel, user_channel
-from .checks import check_viewset
 from .parsers import live_parsers
 from .renderers import live_renderers
+from .soundness import check_viewset
 
 if TYPE_CHECKING:
     from ..request import GripHttpRequest
@@ -105,11 +105,21 @@ class LiveViewSetMixin:
         """
         changes.publish_changes(cls, queryset, action=action)
 
+    @classmethod
+    def connect_live_signals(cls) -> None:
+        """Hear the signals of `live_signals` in this process, which may be one that never loads the URLconf.
+
+        Where it is loaded this happens by itself. For shells and the workers of tasks call it in an AppConfig's
+        ready(). Raises: ImproperlyConfigured.
+        """
+        check_viewset(cls, {})
+        signals.connect(cls)
+
     # -- the class ---------------------------------------------------------------------------------------------------
 
     @classmethod
     def as_view(cls, actions: Mapping[str, str] | None = None, **initkwargs: Any) -> Callable[..., Any]:
-        check_viewset(cls)
+        check_viewset(cls, initkwargs)
         if cls.live_signals:
             signals.connect(cls)
         view = super().as_view(actions, **initkwargs)  # type: ignore[misc]
