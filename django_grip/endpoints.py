@@ -97,7 +97,7 @@ def _read_pattern(pattern: Any) -> tuple[str, dict[str, str | None]]:
         # That of the language which is active.
         return _escape(pattern.language_prefix), {}
     if isinstance(pattern, RoutePattern):
-        parts = re.split(r"<(?:[^<>:]+:)?(\w+)>", str(pattern._route))
+        parts = re.split(r"<(?:[^<>:]+:)?(\w+)>", str(pattern))
         names = parts[1::2]
         address = "".join(_braced(part) if number % 2 else _escape(part) for number, part in enumerate(parts))
         return address, {name: getattr(pattern.converters.get(name), "regex", None) for name in names}

@@ -1,0 +1,48 @@
+"""The endpoints of `django_grip.rest` as channels, for ``manage.py asyncapi``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+
+from ...asyncapi.channels import Channel
+from ...endpoints import Endpoint
+from ..viewsets import LiveViewSetMixin
+from ..websocket import WebSocketAPIView
+from .api_view import describe_api_view
+from .live import describe_live
+from .serializers import SerializerSchemas
+
+__all__ = ["make_describer", "make_serializer_schemas"]
+
+
+def make_describer(
+    endpoints: Sequence[Endpoint], schemas: SerializerSchemas | None = None
+) -> Callable[[Endpoint], list[Channel]]:
+    """What describes an endpoint, or returns nothing if it is none of these. endpoints: all of the URLconf."""
+    schemas = schemas or make_serializer_schemas()
+    plain = [endpoint for endpoint in endpoints if not endpoint.is_suffixed]
+
+    def describe(endpoint: Endpoint) -> list[Channel]:
+        if endpoint.view_class is None:
+            return []
+        if issubclass(endpoint.view_class, LiveViewSetMixin):
+            return describe_live(endpoint, plain, schemas)
+        if issubclass(endpoint.view_class, WebSocketAPIView):
+            return [describe_api_view(endpoint, schemas)]
+        return []
+
+    return describe
+
+
+def make_serializer_schemas(*, with_spectacular: bool | None = None) -> SerializerSchemas:
+    """What makes the schemas. with_spectacular: None: if drf-spectacular is installed."""
+    if with_spectacular is None:
+        with_spectacular = find_spec("drf_spectacular") is not None
+    if with_spectacular:
+        from .from_spectacular import SpectacularSchemas
+
+        return SpectacularSchemas()
+    from .from_drf import DRFSchemas
+
+    return DRFSchemas()

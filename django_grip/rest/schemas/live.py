@@ -1,0 +1,239 @@
+"""A route of a live viewset as channels: its WebSocket, its event stream, and its long-poll."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.db import models
+from rest_framework.schemas.generators import BaseSchemaGenerator
+
+from ...asyncapi.channels import Channel, Message, Operation, channel_of, describe_class
+from ...asyncapi.components import PREFIX
+from ...asyncapi.views import handshake_of
+from ...endpoints import Endpoint
+from ..asking import may_tell
+from ..events import CREATED, DELETED, UPDATED
+from ..routes import read_actions
+from .security import BEARER, describe_security, takes_tokens
+from .serializers import Described, SerializerSchemas
+from .vocabulary import (
+    DEFINITIONS,
+    ERROR,
+    EVENT_STREAM,
+    INVALIDATE,
+    RESET,
+    call_message,
+    change_messages,
+    response_message,
+    snapshot_message,
+    subscribed_message,
+)
+
+__all__ = ["describe_live"]
+
+Schema = dict[str, Any]
+
+# As messages take it; a URL has it as text.
+_ANY_PK: Schema = {"type": ["string", "integer"]}
+
+
+@dataclass(frozen=True)
+class _Offer:
+    """An action that the WebSocket offers. methods: those that are mapped to it."""
+
+    name: str
+    endpoint: Endpoint
+    methods: tuple[str, ...]
+    needs_pk: bool
+
+
+def describe_live(endpoint: Endpoint, endpoints: Sequence[Endpoint], schemas: SerializerSchemas) -> list[Channel]:
+    """The channels of a route; none if its GET is no live action. endpoints: all, to find the other routes."""
+    view = make_view(endpoint, "GET")
+    if view.live_action is None:
+        return []
+    route = _Route(endpoint, view, schemas, _find_offers(endpoint, endpoints, view))
+    return [route.websocket(), route.events(), route.long_poll()]
+
+
+def make_view(endpoint: Endpoint, method: str) -> Any:
+    """An instance of a viewset, as one that answers a method of this route."""
+    view = BaseSchemaGenerator().create_view(endpoint.view, method)
+    view.swagger_fake_view = True
+    return view
+
+
+class _Route:
+    """One route, while its channels are made."""
+
+    def __init__(self, endpoint: Endpoint, view: Any, schemas: SerializerSchemas, offers: list[_Offer]) -> None:
+        self.endpoint, self.view, self.schemas, self.offers = endpoint, view, schemas, offers
+        self.got = schemas.describe_action(endpoint, "GET")
+        self.definitions: dict[str, Schema] = {**DEFINITIONS, **self.got.definitions}
+        self.changes = self._describe_changes()
+        self.security = describe_security(view)
+
+    def websocket(self) -> Channel:
+        messages: dict[str, Message] = {}
+        operations: list[Operation] = []
+        for offer in self.offers:
+            call, response = self._describe_offer(offer)
+            for message in (call, response):
+                messages[message.name] = message
+            operations.append(Operation(call.name, "receive", [call.name], replies=[response.name, ERROR.name]))
+        subscribed = subscribed_message([offer.name for offer in self.offers])
+        heard = [subscribed, *self.changes]
+        # Names of the project's own actions come first: what is heard beside them finds another name in the channel.
+        names = [_put(messages, message) for message in [*heard, ERROR]]
+        operations = [replace(each, replies=[each.replies[0], names[-1]]) for each in operations]
+        operations.append(Operation("events", "send", names, "What is heard of changes, and errors without a ref."))
+        return self._channel("websocket", list(messages.values()), operations, self._words(), is_websocket=True)
+
+    def events(self) -> Channel:
+        data = self.got.response or {}
+        messages = [
+            replace(message, content_type=EVENT_STREAM) for message in (snapshot_message(data), RESET, *self.changes)
+        ]
+        names = [message.name for message in messages]
+        text = "Server-Sent Events, for `Accept: text/event-stream`; a payload here is the `data` of an event."
+        return self._channel("events", messages, [Operation("send", "send", names, method="GET")], [text])
+
+    def long_poll(self) -> Channel:
+        etag: Schema = {"type": "object", "properties": {"ETag": {"type": "string"}}}
+        message = Message(
+            "representation", self.got.response or {}, "The representation, when it has changed.", headers=etag
+        )
+        text = (
+            "A GET with the ETag that one has in `If-None-Match`, and `Prefer: wait=N`, waits for another "
+            f"representation, and is answered with a 304 after N seconds, {self.view.live_max_wait} at the most."
+        )
+        send = Operation("send", "send", [message.name], method="GET")
+        return self._channel("long_poll", [message], [send], [text])
+
+    def _channel(
+        self, kind: str, messages: list[Message], operations: list[Operation], words: Iterable[str], **options: Any
+    ) -> Channel:
+        if options.get("is_websocket"):
+            options["handshake"] = handshake_of(
+                [*self.view.live_subprotocols, *([BEARER] if takes_tokens(self.view) else [])]
+            )
+        return channel_of(
+            self.endpoint,
+            kind,
+            messages=messages,
+            operations=operations,
+            description=describe_class(type(self.view), *words),
+            definitions=self.definitions,
+            security=self.security,
+            **options,
+        )
+
+    def _words(self) -> list[str]:
+        live = self.view.live_action
+        words = [f"The first message is `subscribed`; ask for `{live}`, or `subscribe`, which is the same, then."]
+        return words if all(offer.name != "subscribe" for offer in self.offers) else []
+
+    def _describe_changes(self) -> list[Message]:
+        """What is told of objects: see `rest.announcements`."""
+        view = self.view
+        is_detail = _is_detail(self.endpoint)
+        if not is_detail and not may_tell(type(view)):
+            return [INVALIDATE]
+        data = None
+        if view.live_serializer_class is not None and (view.live_public or not is_detail):
+            data = self._take(self.schemas.describe_serializer(view.live_serializer_class, view)).response
+        actions = (UPDATED, DELETED) if is_detail else (CREATED, UPDATED, DELETED)
+        return [*change_messages(actions, _pk_schema(view), data), INVALIDATE]
+
+    def _describe_offer(self, offer: _Offer) -> tuple[Message, Message]:
+        described = [self._take(self.schemas.describe_action(offer.endpoint, each.upper())) for each in offer.methods]
+        data = next((each.request for each in described if each.request is not None), None)
+        call = call_message(
+            offer.name,
+            data,
+            needs_data=len(described) == 1 and self._needs_data(data),
+            pk=_ANY_PK if offer.needs_pk else None,
+            has_query=True,
+        )
+        return call, response_message(offer.name, described[0].response)
+
+    def _take(self, described: Described) -> Described:
+        """Keep what something refers to. Names mean the same in one project."""
+        self.definitions.update(described.definitions)
+        return described
+
+    def _needs_data(self, data: Schema | None) -> bool:
+        if data is None:
+            return False
+        if "$ref" in data:
+            data = self.definitions[data["$ref"].removeprefix(PREFIX)]
+        return bool(data.get("required")) or data.get("type") == "array"
+
+
+def _put(messages: dict[str, Message], message: Message) -> str:
+    """Add a message to a channel's, under a name that is free."""
+    name = message.name
+    while name in messages:
+        name += "_"
+    messages[name] = replace(message, name=name)
+    return name
+
+
+def _find_offers(endpoint: Endpoint, endpoints: Sequence[Endpoint], view: Any) -> list[_Offer]:
+    """What `rest.actions` finds when a client asks."""
+    offers = {
+        name: _Offer(name, endpoint, methods, needs_pk=False) for name, methods in _actions_by_name(endpoint).items()
+    }
+    own = _is_detail(endpoint)
+    seen = {endpoint.name}
+    for other in endpoints:
+        if other.name in seen or not _is_sibling(other, endpoint) or (own and not _is_detail(other)):
+            continue
+        seen.add(other.name)
+        for name, methods in _actions_by_name(other).items():
+            offers.setdefault(name, _Offer(name, other, methods, needs_pk=_is_detail(other) and not own))
+    return list(offers.values())
+
+
+def _is_sibling(other: Endpoint, endpoint: Endpoint) -> bool:
+    """Whether a router has made both of one viewset, in one place."""
+    basename = endpoint.initkwargs.get("basename")
+    return (
+        bool(basename)
+        and other.view_class is endpoint.view_class
+        and other.initkwargs.get("basename") == basename
+        and (other.name or "").rpartition(":")[0] == (endpoint.name or "").rpartition(":")[0]
+    )
+
+
+def _actions_by_name(endpoint: Endpoint) -> dict[str, tuple[str, ...]]:
+    view_class: Any = endpoint.view_class
+    actions: Mapping[str, str] = getattr(endpoint.view, "actions", None) or {}
+    allowed = endpoint.initkwargs.get("http_method_names", view_class.http_method_names)
+    found: dict[str, tuple[str, ...]] = {}
+    for method, name in read_actions(actions, allowed).items():
+        found[name] = (*found.get(name, ()), method)
+    return found
+
+
+def _is_detail(endpoint: Endpoint) -> bool:
+    detail = endpoint.initkwargs.get("detail")
+    if detail is None:
+        view_class: Any = endpoint.view_class
+        return (view_class.lookup_url_kwarg or view_class.lookup_field) in endpoint.parameters
+    return bool(detail)
+
+
+def _pk_schema(view: Any) -> Schema:
+    """Of what kind the keys are, by the model of the queryset."""
+    pk = getattr(getattr(getattr(view, "queryset", None), "model", None), "_meta", None)
+    field = getattr(pk, "pk", None)
+    while isinstance(field, models.ForeignKey):
+        field = field.target_field
+    if isinstance(field, models.IntegerField):
+        return {"type": "integer"}
+    if isinstance(field, models.UUIDField):
+        return {"type": "string", "format": "uuid"}
+    return {"type": "string"} if isinstance(field, models.CharField) else dict(_ANY_PK)
