@@ -1,0 +1,494 @@
+"""The actions of a live WebSocket: which there are, and that each runs as the request it stands for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
+from django.http import Http404
+from django.urls import clear_script_prefix, set_script_prefix
+
+from . import socket_project
+from .models import Project, Ticket
+from .sockets import ask, make_user, opened, said
+
+pytestmark = pytest.mark.django_db
+
+MODEL = ["list", "create", "retrieve", "update", "partial_update", "destroy"]
+NOT_FOUND = {"type": "error", "status": 404, "errors": {"detail": "Not found."}}
+NO_TICKET = {"type": "error", "status": 404, "errors": {"detail": "No Ticket matches the given query."}}
+SERVER_ERROR = {"type": "error", "status": 500, "errors": {"detail": "server error"}}
+
+
+@pytest.fixture(autouse=True)
+def urls(settings: Any, project_urls: None) -> None:
+    settings.ROOT_URLCONF = "tests.rest.socket_project"
+
+
+@pytest.fixture
+def ticket() -> Ticket:
+    return Ticket.objects.create(title="printer")
+
+
+def shown(ticket: Ticket, **changed: Any) -> dict[str, Any]:
+    return {"id": ticket.pk, "title": ticket.title, "done": ticket.done, "project": None, **changed}
+
+
+def response(status: int, data: Any) -> dict[str, Any]:
+    return {"type": "response", "status": status, "data": data}
+
+
+# -- which there are ---------------------------------------------------------------------------------------------------
+
+EXTRA_DETAIL = ["clear_tags", "close", "notes", "tags"]
+OFFERED = [
+    ("/api/upper/", MODEL),
+    ("/api/upper/1/", ["retrieve", "update", "partial_update", "destroy"]),
+    ("/api/extra/", [*MODEL, *EXTRA_DETAIL, "echo", "recent"]),
+    ("/api/extra/1/", ["retrieve", "update", "partial_update", "destroy", *EXTRA_DETAIL]),
+    ("/api/extra.json", [*MODEL, *EXTRA_DETAIL, "echo", "recent"]),
+    ("/one/tickets/", [*MODEL, *EXTRA_DETAIL, "echo", "recent"]),
+    ("/api/read/", ["list", "retrieve"]),
+    ("/api/detail/1/", ["retrieve", "update", "partial_update", "destroy"]),
+    ("/api/recent/of/2026/", ["in_year", *MODEL]),
+    ("/api/recent/", MODEL),
+    ("/api/of/3/tickets/", MODEL),
+    ("/api/v1/versioned/tickets/", [*MODEL, "version"]),
+    ("/by-hand/", ["list", "create"]),
+    ("/by-hand/1/", ["retrieve", "destroy"]),
+]
+
+
+@pytest.mark.parametrize(("path", "names"), OFFERED)
+def test_a_websocket_offers_what_its_viewset_is_routed_for(grip_client: Any, path: str, names: list[str]) -> None:
+    Ticket.objects.create(pk=1, title="printer")
+    subscribed = grip_client.websocket(path).receive_json()
+    # The order of routes is the router's; the route's own come first.
+    assert (subscribed["action"], sorted(subscribed["actions"])) == ("subscribed", sorted(names))
+    assert subscribed["actions"][0] == names[0]
+
+
+# -- each runs as its request ------------------------------------------------------------------------------------------
+
+
+def test_a_list_answers_all_actions_of_its_viewset(grip_client: Any, ticket: Ticket) -> None:
+    with opened(grip_client, "/api/upper/") as ws:
+        assert ask(ws, "list") == response(200, [shown(ticket)])
+    with opened(grip_client, "/api/extra/") as ws:
+        created = ask(ws, "create", data={"title": "new"})
+        new = Ticket.objects.get(title="new")
+        assert created == response(201, shown(new))
+        assert ask(ws, "retrieve", pk=new.pk) == response(200, shown(new))
+        assert ask(ws, "retrieve", pk=str(new.pk)) == response(200, shown(new))
+        assert ask(ws, "update", pk=new.pk, data={"title": "newer"}) == response(200, shown(new, title="newer"))
+        assert ask(ws, "partial_update", pk=new.pk, data={"done": True})["data"]["done"] is True
+        assert ask(ws, "destroy", pk=new.pk) == response(204, None)
+        assert ask(ws, "retrieve", pk=new.pk) == NO_TICKET
+        assert ask(ws, "destroy", pk=new.pk) == NO_TICKET
+
+
+def test_an_objects_websocket_answers_for_that_object(grip_client: Any, ticket: Ticket) -> None:
+    with opened(grip_client, f"/api/extra/{ticket.pk}/") as ws:
+        assert ask(ws, "retrieve") == response(200, shown(ticket))
+        assert ask(ws, "partial_update", data={"title": "y"}) == response(200, shown(ticket, title="y"))
+        assert ask(ws, "close") == response(200, {"done": True})
+        refused = ask(ws, "destroy", pk=ticket.pk)
+        assert refused["errors"] == {"pk": ["destroy takes no pk at this address."]}
+        assert "There is no action 'create' here" in ask(ws, "create", data={})["errors"]["action"][0]
+        assert Ticket.objects.get().done
+
+
+def test_subscribe_is_another_name_for_the_routes_get(grip_client: Any, ticket: Ticket) -> None:
+    assert ask(opened(grip_client, "/api/upper/"), "subscribe") == response(200, [shown(ticket)])
+    answer = ask(opened(grip_client, f"/api/extra/{ticket.pk}/"), "subscribe")
+    assert answer == response(200, shown(ticket))
+    assert ask(opened(grip_client, "/api/recent/of/2026/"), "subscribe") == response(200, "2026")
+
+
+def test_an_action_of_the_viewset_named_subscribe_is_that(grip_client: Any) -> None:
+    assert ask(opened(grip_client, "/api/subscribed/"), "subscribe") == response(200, "to the newsletter")
+
+
+def test_extra_actions_go_by_their_names(grip_client: Any, ticket: Ticket) -> None:
+    with opened(grip_client, "/api/extra/") as ws:
+        assert ask(ws, "close", pk=ticket.pk) == response(200, {"done": True})
+        assert ask(ws, "recent") == response(200, {"path": "/api/extra/the-recent/", "action": "recent"})
+        assert ask(ws, "tags", pk=ticket.pk) == response(200, ["tags"])
+        assert ask(ws, "clear_tags", pk=ticket.pk) == response(200, ["clear_tags"])
+        assert ask(ws, "notes")["errors"] == {"pk": ["notes needs the pk of an object."]}
+        assert ask(ws, "recent", pk=1)["errors"] == {"pk": ["recent takes no pk at this address."]}
+
+
+def test_of_several_methods_data_chooses_one_that_takes_it(grip_client: Any, ticket: Ticket) -> None:
+    with opened(grip_client, "/api/extra/") as ws:
+        assert ask(ws, "notes", pk=ticket.pk)["data"] == {"method": "GET", "data": {}, "pk": ticket.pk}
+        assert ask(ws, "notes", pk=ticket.pk, data=["a"])["data"] == {"method": "POST", "data": ["a"], "pk": ticket.pk}
+        assert ask(ws, "notes", pk=ticket.pk, data={})["data"] == {"method": "POST", "data": {}, "pk": ticket.pk}
+
+
+def test_an_action_is_a_request_of_its_own(grip_client: Any) -> None:
+    with opened(grip_client, "/api/extra/?format=json&a=1") as ws:
+        data = ask(ws, "echo", query={"q": "ä&b=c", "format": "api"})["data"]
+    assert data == {
+        "get": {"q": "ä&b=c"},
+        "method": "GET",
+        "type": "",
+        "url": "http://testserver/api/extra/echo/?q=%C3%A4%26b%3Dc",
+        "accept": "application/json",
+    }
+
+
+def test_the_query_of_the_address_is_for_actions_at_that_address(grip_client: Any, ticket: Ticket) -> None:
+    last = Ticket.objects.create(title="last")
+    with opened(grip_client, "/api/paged/?page=2") as ws:
+        second = ask(ws, "list")["data"]
+        assert second["results"] == [shown(last)]
+        assert second["previous"] == "http://testserver/api/paged/"
+        first = ask(ws, "list", query={"page": "1"})["data"]
+        assert (first["results"], first["next"]) == ([shown(ticket)], "http://testserver/api/paged/?page=2")
+        assert ask(ws, "list", query={})["data"] == first
+        assert ask(ws, "list", query={"page": "9"}) == {
+            "type": "error",
+            "status": 404,
+            "errors": {"detail": "Invalid page."},
+        }
+    with opened(grip_client, "/api/extra/?page=2") as ws:
+        assert ask(ws, "echo")["data"]["get"] == {}
+
+
+def test_errors_of_validation_are_under_errors(grip_client: Any) -> None:
+    with opened(grip_client, "/api/extra/") as ws:
+        required = {"title": ["This field is required."]}
+        assert ask(ws, "create") == {"type": "error", "status": 400, "errors": required}
+        assert ask(ws, "create", data=None) == {"type": "error", "status": 400, "errors": required}
+        assert ask(ws, "create", data={}) == {"type": "error", "status": 400, "errors": required}
+        answer = ask(ws, "create", data=[1])
+        assert answer["status"] == 400
+        assert list(answer["errors"]) == ["non_field_errors"]
+        assert ask(ws, "create", data="title")["status"] == 400
+        assert ask(ws, "create", data={"title": "x" * 101})["errors"]["title"][0].startswith("Ensure this field has")
+    assert not Ticket.objects.exists()
+
+
+def test_errors_that_are_a_list_are_an_object_all_the_same(grip_client: Any) -> None:
+    answer = ask(opened(grip_client, "/api/odd/"), "several")
+    assert answer == {"type": "error", "status": 400, "errors": {"detail": ["one", "two"]}}
+
+
+# -- where it is routed ------------------------------------------------------------------------------------------------
+
+
+def test_nested_routes_keep_what_they_are_nested_in(grip_client: Any) -> None:
+    ours, other = (Project.objects.create(name=name, slug=name) for name in ("ours", "other"))
+    hidden = Ticket.objects.create(title="hidden", project=other)
+    with opened(grip_client, f"/api/of/{ours.pk}/tickets/") as ws:
+        new = ask(ws, "create", data={"title": "new"})["data"]
+        assert new["project"] == ours.pk
+        assert ask(ws, "list")["data"] == [new]
+        assert ask(ws, "retrieve", pk=new["id"])["data"] == new
+        assert ask(ws, "destroy", pk=hidden.pk) == NO_TICKET
+    assert Ticket.objects.filter(pk=hidden.pk).exists()
+
+
+def test_an_object_goes_by_what_stands_in_its_url(grip_client: Any) -> None:
+    Project.objects.create(name="Printers", slug="printers")
+    with opened(grip_client, "/api/slugged/") as ws:
+        assert ask(ws, "retrieve", pk="printers") == response(200, {"name": "Printers", "slug": "printers"})
+        # Of another spelling than lookup_value_regex lets in: no URL has it.
+        assert ask(ws, "retrieve", pk="Printers") == NOT_FOUND
+        assert ask(ws, "retrieve", pk=1) == NOT_FOUND
+    with opened(grip_client, "/api/slugged/printers/") as ws:
+        assert ask(ws, "retrieve")["data"]["name"] == "Printers"
+
+
+@pytest.mark.parametrize("space", ["one", "two"])
+def test_included_under_several_namespaces_each_has_its_own(grip_client: Any, ticket: Ticket, space: str) -> None:
+    with opened(grip_client, f"/{space}/tickets/") as ws:
+        assert ask(ws, "recent")["data"]["path"] == f"/{space}/tickets/the-recent/"
+        assert ask(ws, "close", pk=ticket.pk) == response(200, {"done": True})
+
+
+def test_the_version_in_the_address_is_kept(grip_client: Any, ticket: Ticket) -> None:
+    with opened(grip_client, "/api/v2/versioned/tickets/") as ws:
+        assert ask(ws, "version", pk=ticket.pk) == response(200, "v2")
+        assert ask(ws, "list") == response(200, [shown(ticket)])
+
+
+def test_a_format_suffix_is_nothing_to_the_actions(grip_client: Any, ticket: Ticket) -> None:
+    with opened(grip_client, "/api/extra.json") as ws:
+        assert ask(ws, "list") == response(200, [shown(ticket)])
+        assert ask(ws, "retrieve", pk=ticket.pk) == response(200, shown(ticket))
+        assert ask(ws, "recent")["data"]["path"] == "/api/extra/the-recent/"
+
+
+def test_what_is_routed_by_hand_has_its_own_actions_alone(grip_client: Any, ticket: Ticket) -> None:
+    with opened(grip_client, "/by-hand/") as ws:
+        assert ask(ws, "create", data={"title": "new"})["status"] == 201
+        assert "but: list, create." in ask(ws, "destroy", pk=ticket.pk)["errors"]["action"][0]
+    with opened(grip_client, f"/by-hand/{ticket.pk}/") as ws:
+        assert ask(ws, "destroy") == response(204, None)
+
+
+def test_an_extra_live_action_has_the_others_beside_it(grip_client: Any, ticket: Ticket) -> None:
+    with opened(grip_client, "/api/recent/of/2026/") as ws:
+        assert ask(ws, "in_year") == response(200, "2026")
+        assert ask(ws, "list") == response(200, [shown(ticket)])
+        assert ask(ws, "retrieve", pk=ticket.pk) == response(200, shown(ticket))
+
+
+def test_under_a_script_prefix_actions_find_their_routes(grip_client: Any, ticket: Ticket, settings: Any) -> None:
+    settings.FORCE_SCRIPT_NAME = "/mounted"
+    # As every handler does but those of Django's test clients.
+    set_script_prefix("/mounted/")
+    try:
+        with opened(grip_client, "/api/extra/") as ws:
+            assert ask(ws, "recent")["data"]["path"] == "/mounted/api/extra/the-recent/"
+            assert ask(ws, "retrieve", pk=ticket.pk) == response(200, shown(ticket))
+    finally:
+        clear_script_prefix()
+
+
+HOSTILE = [
+    "../1",
+    "..",
+    ".",
+    "",
+    "1/close",
+    "1/",
+    "/1",
+    "1.json",
+    "1?a=b",
+    "1#",
+    "%31",
+    "\x00",
+    "é",
+    "9" * 400,
+]
+
+
+@pytest.mark.parametrize("pk", HOSTILE)
+@pytest.mark.parametrize("path", ["/api/extra/", "/api/greedy/"])
+def test_a_pk_leads_to_an_object_or_to_nothing(grip_client: Any, ticket: Ticket, path: str, pk: str) -> None:
+    with opened(grip_client, path) as ws:
+        for action in ("retrieve", "destroy", "close"):
+            answer = ask(ws, action, pk=pk)
+            assert (answer["type"], answer["status"]) == ("error", 404), action
+    assert not Ticket.objects.get().done
+
+
+# -- permissions -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/api/viewed/", "/api/permitted/"])
+def test_a_view_only_user_subscribes_and_does_not_create(grip_client: Any, settings: Any, path: str) -> None:
+    settings.ROOT_URLCONF = "tests.rest.project" if "permitted" in path else settings.ROOT_URLCONF
+    ticket = Ticket.objects.create(title="printer")
+    grip_client.force_login(make_user("viewer", "view"))
+    denied = {"detail": "You do not have permission to perform this action."}
+    with opened(grip_client, path) as ws:
+        assert ask(ws, "list") == response(200, [shown(ticket)])
+        assert ask(ws, "create", data={"title": "x"}) == {"type": "error", "status": 403, "errors": denied}
+        for action in ("update", "partial_update", "destroy"):
+            assert ask(ws, action, pk=ticket.pk, data={"title": "x"})["status"] == 403, action
+        # It hears nothing of the refused, and stays.
+        assert ask(ws, "retrieve", pk=ticket.pk) == response(200, shown(ticket))
+    assert Ticket.objects.get() == ticket
+
+
+def test_an_add_only_user_creates_and_does_not_destroy(grip_client: Any, settings: Any) -> None:
+    settings.ROOT_URLCONF = "tests.rest.project"
+    ticket = Ticket.objects.create(title="printer")
+    grip_client.force_login(make_user("adder", "add"))
+    with opened(grip_client, "/api/permitted/") as ws:
+        assert ask(ws, "create", data={"title": "x"})["status"] == 201
+        assert ask(ws, "destroy", pk=ticket.pk)["status"] == 403
+        assert ask(ws, "update", pk=ticket.pk, data={"title": "y"})["status"] == 403
+    assert Ticket.objects.filter(pk=ticket.pk, title="printer").exists()
+
+
+def test_an_add_only_user_does_not_subscribe_where_reading_needs_a_permission(grip_client: Any) -> None:
+    grip_client.force_login(make_user("adder", "add"))
+    ws = grip_client.websocket("/api/viewed/")
+    assert (ws.accepted, ws.status_code) == (False, 403)
+    assert ws.response.json() == {"detail": "You do not have permission to perform this action."}
+
+
+def test_permissions_of_an_object_are_asked_for_it(grip_client: Any) -> None:
+    user = make_user("owner")
+    own = Ticket.objects.create(title="own", owner=user)
+    other = Ticket.objects.create(title="other", owner=make_user("other"))
+    grip_client.force_login(user)
+    with opened(grip_client, "/api/owner/") as ws:
+        assert ask(ws, "retrieve", pk=other.pk)["status"] == 200
+        assert ask(ws, "destroy", pk=other.pk) == {
+            "type": "error",
+            "status": 403,
+            "errors": {"detail": "Only its owner may do that."},
+        }
+        assert ask(ws, "destroy", pk=own.pk) == response(204, None)
+    assert list(Ticket.objects.all()) == [other]
+
+
+def test_what_a_user_does_not_see_is_not_found(grip_client: Any) -> None:
+    user, other = make_user("ann"), make_user("bob")
+    own, hidden = (Ticket.objects.create(title="x", owner=owner) for owner in (user, other))
+    grip_client.force_login(user)
+    with opened(grip_client, "/api/own/") as ws:
+        assert ask(ws, "list")["data"] == [shown(own)]
+        for action in ("retrieve", "update", "partial_update", "destroy"):
+            assert ask(ws, action, pk=hidden.pk, data={"title": "mine"}) == NO_TICKET, action
+    hidden.refresh_from_db()
+    assert hidden.title == "x"
+
+
+def test_a_permission_revoked_counts_for_the_next_action(grip_client: Any, settings: Any) -> None:
+    settings.ROOT_URLCONF = "tests.rest.project"
+    user = make_user("adder", "add")
+    grip_client.force_login(user)
+    with opened(grip_client, "/api/permitted/") as ws:
+        assert ask(ws, "create", data={"title": "x"})["status"] == 201
+        user.user_permissions.clear()
+        assert ask(ws, "create", data={"title": "y"})["status"] == 403
+
+
+# -- throttles ---------------------------------------------------------------------------------------------------------
+
+
+def test_each_action_is_throttled_by_itself_and_told_the_wait(grip_client: Any) -> None:
+    cache.clear()
+    with opened(grip_client, "/api/throttled/") as ws:
+        # The opening was the first of what counts as "list".
+        assert ask(ws, "list")["status"] == 200
+        answer = ask(ws, "list")
+        assert (answer["type"], answer["status"]) == ("error", 429)
+        assert 1 <= answer.pop("retry_after") <= 60
+        assert answer["errors"]["detail"].startswith("Request was throttled.")
+        assert ask(ws, "create", data={"title": "x"})["status"] == 201
+        # The proxy's own requests count as nothing.
+        grip_client.advance(600)
+        assert ws.accepted
+        assert ask(ws, "create", data={"title": "x"})["status"] == 201
+        assert ask(ws, "create", data={"title": "x"})["status"] == 429
+    assert Ticket.objects.count() == 2
+
+
+def test_an_opening_is_throttled(grip_client: Any) -> None:
+    cache.clear()
+    for _ in range(2):
+        opened(grip_client, "/api/throttled/")
+    ws = grip_client.websocket("/api/throttled/")
+    assert (ws.accepted, ws.status_code) == (False, 429)
+    assert 1 <= int(ws.response["Retry-After"]) <= 60
+    assert ws.response.json()["detail"].startswith("Request was throttled.")
+
+
+# -- what comes back ---------------------------------------------------------------------------------------------------
+
+UNSENDABLE = [
+    ("redirect", {}, "it is a redirect (302)"),
+    ("stream", None, "it is a stream or a file"),
+    ("file", None, "it is a stream or a file"),
+    ("page", None, "it is text/html, not JSON"),
+    ("torn", None, "its JSON is malformed"),
+]
+
+
+@pytest.mark.parametrize(("action", "data", "why"), UNSENDABLE)
+def test_what_no_websocket_can_carry_is_told_so(grip_client: Any, action: str, data: Any, why: str) -> None:
+    with opened(grip_client, "/api/odd/") as ws:
+        text = f"The action's answer cannot travel over a WebSocket: {why}. Ask for it over HTTP."
+        assert ask(ws, action, data=data) == {"type": "error", "status": 406, "errors": {"detail": text}}
+        assert ask(ws, "plain") == response(200, {"plain": "JSON"})
+    if action == "file":
+        assert socket_project.OPENED.closed
+
+
+def test_a_plain_error_has_its_status(grip_client: Any) -> None:
+    with opened(grip_client, "/api/odd/") as ws:
+        assert ask(ws, "plain_error") == {"type": "error", "status": 409, "errors": {"detail": "Conflict"}}
+        assert ask(ws, "empty") == response(200, None)
+
+
+@pytest.mark.parametrize("action", ["fail", "nothing", "render"])
+def test_a_failure_is_logged_and_answered_and_the_connection_stays(
+    grip_client: Any, caplog: pytest.LogCaptureFixture, action: str
+) -> None:
+    with opened(grip_client, "/api/odd/") as ws:
+        assert ask(ws, action) == SERVER_ERROR
+        assert ask(ws, "plain") == response(200, {"plain": "JSON"})
+    (record,) = [record for record in caplog.records if record.exc_info]
+    assert (record.name, record.levelname) == ("django_grip", "ERROR")
+    assert record.getMessage() == f"The action {action} at /api/odd/{action}/ failed."
+
+
+REFUSED = [
+    (Http404("a secret"), 404, "Not found."),
+    (PermissionDenied("a secret"), 403, "You do not have permission to perform this action."),
+    (SuspiciousOperation("a secret"), 400, "Bad request."),
+    (BadRequest("a secret"), 400, "Bad request."),
+]
+
+
+@pytest.mark.parametrize(("error", "status", "text"), REFUSED)
+def test_what_is_raised_around_the_viewset_is_answered_as_over_http(
+    grip_client: Any, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int, text: str
+) -> None:
+    with opened(grip_client, "/api/wrapped/") as ws:
+        monkeypatch.setattr(socket_project, "RAISED", [error])
+        assert ask(ws, "list") == {"type": "error", "status": status, "errors": {"detail": text}}
+
+
+def test_an_answer_over_the_proxys_limit_is_told_and_nothing_is_lost(grip_client: Any) -> None:
+    with opened(grip_client, "/api/odd/") as ws:
+        assert len(ask(ws, "big", data={"size": 900_000})["data"]) == 900_000
+        answer = ask(ws, "big", data={"size": 1_100_000})
+        assert (answer["type"], answer["status"]) == ("error", 406)
+        assert answer["errors"]["detail"].startswith("The action's answer cannot travel over a WebSocket: ")
+        assert answer["errors"]["detail"].endswith(" Ask for it over HTTP, or for less.")
+        assert ask(ws, "plain") == response(200, {"plain": "JSON"})
+
+
+def test_the_viewsets_own_renderer_writes_the_answer(grip_client: Any) -> None:
+    with opened(grip_client, "/api/upper/") as ws:
+        assert ask(ws, "create", data={"title": "x"})["data"]["TITLE"] == "x"
+        assert ask(ws, "create", data={}) == {
+            "type": "error",
+            "status": 400,
+            "errors": {"TITLE": ["This field is required."]},
+        }
+    with opened(grip_client, "/api/vendor/") as ws:
+        assert ask(ws, "create", data={"title": "x"})["data"]["title"] == "x"
+
+
+def test_a_viewset_of_forms_and_pages_speaks_json_on_its_websocket(grip_client: Any) -> None:
+    with opened(grip_client, "/api/form/") as ws:
+        assert ask(ws, "create", data={"title": "x"})["data"]["title"] == "x"
+        assert [each["title"] for each in ask(ws, "list")["data"]] == ["x"]
+    with opened(grip_client, "/api/odd/") as ws:
+        assert ask(ws, "form", data={"title": "x"}) == response(200, {"title": "x"})
+        assert ask(ws, "html") == response(200, "<p>hello</p>")
+
+
+# -- who asks ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_action_that_logs_out_is_the_last(grip_client: Any) -> None:
+    grip_client.force_login(make_user("ann"))
+    ws = opened(grip_client, "/api/odd/")
+    ws.send(
+        '{"action": "whoami", "ref": 1}', '{"action": "leave", "ref": 2, "data": {}}', '{"action": "whoami", "ref": 3}'
+    )
+    assert [(answer["ref"], answer["data"]) for answer in said(ws)] == [(1, "ann"), (2, "bye")]
+    assert (ws.close_code, ws.close_reason) == (4401, "log in again")
+
+
+def test_actions_are_done_by_the_user_of_the_connection(grip_client: Any) -> None:
+    user = make_user("ann")
+    grip_client.force_login(user)
+    with opened(grip_client, "/api/own/") as ws:
+        assert ask(ws, "create", data={"title": "x"})["status"] == 201
+    assert Ticket.objects.get().owner == user
+    assert User.objects.count() == 1
