@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from .needs import NEEDS, all_required, need_of_module, reason_for, require
+
+if TYPE_CHECKING:
+    from .postgres import Postgres
 
 # What users of an installed package have by itself.
 pytest_plugins = ["django_grip.testing.pytest_plugin"]
@@ -31,6 +35,17 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker in item.iter_markers("needs"):
         require(*marker.args)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server, for this test process."""
+    require("postgresql")
+    from .postgres import Postgres
+
+    server = Postgres()
+    yield server
+    server.stop()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -19,7 +19,10 @@ import pytest
 
 @dataclass(frozen=True)
 class Need:
-    """A part, how to get it, and the programs, modules and files by which one sees that it is there."""
+    """A part, how to get it, and the programs, modules and files by which one sees that it is there.
+
+    files: paths, in which ``*`` stands for what differs from one machine to the next.
+    """
 
     how_to_get: str
     programs: tuple[str, ...] = ()
@@ -30,7 +33,7 @@ class Need:
         return (
             all(shutil.which(program) for program in self.programs)
             and all(importlib.util.find_spec(module) for module in self.modules)
-            and all(Path(file).exists() for file in self.files)
+            and all(any(Path("/").glob(file.lstrip("/") or ".")) for file in self.files)
         )
 
 
@@ -44,6 +47,11 @@ NEEDS = {
         "apt-get install chromium; pip install -r tests/requirements.txt",
         programs=("chromium",),
         modules=("playwright",),
+    ),
+    "postgresql": Need(
+        "apt-get install postgresql; pip install -r tests/requirements.txt",
+        modules=("psycopg", "psutil"),
+        files=("/usr/lib/postgresql/*/bin/initdb",),
     ),
     "rest": _extra("rest", "rest_framework"),
     "dev": _extra("dev", "uvicorn", "websockets"),

@@ -134,6 +134,8 @@ def test_require_in_a_fixture_skips_or_fails(monkeypatch: pytest.MonkeyPatch) ->
         (Need("", modules=("nothing_at_all",)), False),
         (Need("", files=("/",)), True),
         (Need("", files=("/no/such/file",)), False),
+        (Need("", files=("/usr/*/env",)), True),
+        (Need("", files=("/usr/*/no-such-file",)), False),
     ],
 )
 def test_a_need_is_seen_by_its_programs_modules_and_files(need: Need, is_there: bool) -> None:
