@@ -12,7 +12,7 @@ from ..encoding import decode_json
 from .media_types import is_json
 from .messages import error_answer, response_answer
 
-__all__ = ["UNSENDABLE", "make_answer"]
+__all__ = ["UNSENDABLE", "make_answer", "name_errors", "read_wait"]
 
 UNSENDABLE = 406
 """The status of an answer that no WebSocket can carry. The action has run."""
@@ -42,7 +42,7 @@ def make_answer(ref: str | int | None, response: Any) -> dict[str, Any]:
         data = None
     if status < 400:
         return response_answer(ref, status, data)
-    return error_answer(ref, status, _name_errors(status, data), _read_wait(response))
+    return error_answer(ref, status, name_errors(status, data), read_wait(response))
 
 
 def _cannot_send(ref: str | int | None, why: str) -> dict[str, Any]:
@@ -62,7 +62,8 @@ def _read(response: Any) -> Any:
         raise _NotJSON("its JSON is malformed") from None
 
 
-def _name_errors(status: int, data: Any) -> dict[str, Any]:
+def name_errors(status: int, data: Any) -> dict[str, Any]:
+    """What an error's response says, as an object; where it says nothing, its status in words."""
     if isinstance(data, dict):
         return data
     if data is None:
@@ -71,7 +72,7 @@ def _name_errors(status: int, data: Any) -> dict[str, Any]:
     return {"detail": data}
 
 
-def _read_wait(response: HttpResponseBase) -> int | None:
+def read_wait(response: HttpResponseBase) -> int | None:
     """The seconds of Retry-After; where it is a date, the client does without."""
     wait = response.headers.get("Retry-After", "")
     # DRF rounds down, and who comes back at once would be throttled again.

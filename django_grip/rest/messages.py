@@ -15,6 +15,7 @@ __all__ = [
     "MAX_REF_LENGTH",
     "ActionMessage",
     "BadMessage",
+    "check_depth",
     "decode_message",
     "error_answer",
     "parse_message",
@@ -94,7 +95,7 @@ def parse_message(value: Any, *, keys: Collection[str] = KEYS) -> ActionMessage:
         raise BadMessage(f'A message is an object such as {{"action": "list", "ref": 1}}, not {_name_kind(value)}.')
     ref = _read_ref(value.get("ref"))
     try:
-        _check_depth(value)
+        check_depth(value)
         _check_keys(value, keys)
         return ActionMessage(
             action=_read_action(value.get("action")),
@@ -121,8 +122,8 @@ def error_answer(
     return answer if retry_after is None else {**answer, "retry_after": retry_after}
 
 
-def _check_depth(value: Any) -> None:
-    """Refuse what could be read, but would be too deep for those who handle it."""
+def check_depth(value: Any) -> None:
+    """Refuse what could be read, but would be too deep for those who handle it. Raises: BadMessage."""
     level = [value]
     for _ in range(MAX_DEPTH):
         level = [item for each in level for item in (each.values() if isinstance(each, dict) else each)]
