@@ -32,12 +32,15 @@ if TYPE_CHECKING:
 
     from .request import GripHttpRequest
 
-__all__ = ["LINK_MARK", "abuild_link", "answer_link", "aopen_link", "build_link", "open_link", "rewrite_query"]
+__all__ = ["ACCEPT_KEY", "LINK_MARK", "abuild_link", "answer_link", "aopen_link", "build_link", "open_link", "rewrite_query"]
 
 logger = logging.getLogger("django_grip")
 
 # A link must outlive the wait for the next fetch (Pushpin's default: 120 s) and an outage of the application.
 MAX_AGE = 3600
+
+# In a link's data.
+ACCEPT_KEY = "http-accept"
 
 # What a browser sends and the proxy, fetching a link by itself, does not: a link opened as a page (GRIP.md, 6). An
 # Authorization is not among them, as a proxy's route may add one to all its requests.
@@ -65,7 +68,8 @@ def build_link(
     kind: "next" (the proxy will GET it) or "gone" (the proxy will POST to it when the client has left).
     path: below the script prefix; None means this request's. query: without the "?".
     user: whose authority the link carries; None means ``request.user``. Permissions are asked again at every fetch.
-    channels, data: signed with the link and found again in ``request.grip.link``. The proxy can read them.
+    channels, data: signed with the link and found again in ``request.grip.link``. The proxy can read them. What data
+        has as `ACCEPT_KEY` is the fetch's Accept: a cache before the view shall not give it another representation.
     max_age: seconds from now; what is rounded up, so that clients with equal links share one fetch.
 
     Raises: InstructError for what a link cannot hold.
@@ -207,6 +211,10 @@ def _rewrite(request: HttpRequest, link: Link) -> None:
     request.path_info = link.path
     request.path = request.META.get("SCRIPT_NAME", "").rstrip("/") + link.path
     request.META["PATH_INFO"] = link.path
+    if link.data and ACCEPT_KEY in link.data:
+        request.META["HTTP_ACCEPT"] = link.data[ACCEPT_KEY]
+        # A middleware outside of ours may have looked at this copy of the headers.
+        request.__dict__.pop("headers", None)
     rewrite_query(request, link.query)
 
 

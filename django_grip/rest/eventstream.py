@@ -72,7 +72,11 @@ def begin(view: Any, request: Request, response: Response, when_rendered: WhenRe
     if not grip.proxied:
         # Without a proxy the response would end at once, and an EventSource would ask again for ever.
         return stand_in(refuse_direct_client(), response)
-    # It also keeps ConditionalGetMiddleware from making an ETag for it, and with that a 304.
+    # What the view says of its plain answer, a stream is not.
+    response.content_type = None
+    for name in ("ETag", "Last-Modified", "Expires"):
+        response.headers.pop(name, None)
+    # It also keeps ConditionalGetMiddleware from making an ETag, and with that a 304.
     response.headers["Cache-Control"] = "no-store, private"
     # nginx would keep what is streamed until it has a buffer full.
     response.headers["X-Accel-Buffering"] = "no"
@@ -81,7 +85,7 @@ def begin(view: Any, request: Request, response: Response, when_rendered: WhenRe
         request._cache_update_cache = request._request._cache_update_cache = False
         stream = _Stream(view, request, grip, find_channels(view), _build_data(request))
         # One that cannot be built is refused while that can still be said.
-        stream.build_link(_LOOKS_AGAIN, _NO_ETAG)
+        stream.build_link(_IS_HELD, _NO_ETAG, due=int(time.time()))
         when_rendered(response, stream.hold)
     return response
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from django.utils import timezone, translation
 
+from ..links import ACCEPT_KEY
+
 if TYPE_CHECKING:
     from django.http import HttpRequest
     from rest_framework.request import Request
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["NAMES", "recall", "remember"]
 
 # In a link's data.
-NAMES = ("accept", "scheme", "host", "language", "zone")
+NAMES = (ACCEPT_KEY, "scheme", "host", "language", "zone")
 
 
 def remember(request: Request) -> dict[str, str]:
@@ -36,8 +38,8 @@ def remember(request: Request) -> dict[str, str]:
 
 def recall(request: HttpRequest, data: Mapping[str, str]) -> None:
     """Make the fetch of a link like the request that opened the stream."""
-    request.META["HTTP_ACCEPT"], request.META["HTTP_HOST"] = data["accept"], data["host"]
-    # A middleware before the view may have looked at this copy of them.
+    request.META["HTTP_HOST"] = data["host"]
+    # A middleware before the view may have looked at this copy of the headers.
     request.__dict__.pop("headers", None)
     scheme = data["scheme"]
     request._get_scheme = lambda: scheme  # type: ignore[attr-defined]

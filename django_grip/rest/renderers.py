@@ -156,20 +156,23 @@ def live_renderers(view: Any, renderers: list[Any]) -> list[Any]:
     """
     renderers = live_browsable(view, renderers)
     json = find_json_renderer(renderers)
-    more: list[Any] = [WebSocketActionRenderer(json)]
+    if _wants(view, WebSocketActionRenderer):
+        renderers = [*renderers, WebSocketActionRenderer(json)]
     if getattr(view, "action", None) is None or not view.is_live:
-        return [*renderers, *more]
-    if _wants(view, EventStreamRenderer):
-        renderers = [renderer for renderer in renderers if not isinstance(renderer, EventStreamRenderer)]
-        more.insert(0, SnapshotRenderer(json))
+        return renderers
+    # Where the class names it, its place is what the class says.
+    named = [isinstance(renderer, EventStreamRenderer) for renderer in renderers]
+    renderers = [SnapshotRenderer(json) if is_stream else own for own, is_stream in zip(renderers, named, strict=True)]
+    if not any(named) and _wants(view, EventStreamRenderer):
+        renderers.append(SnapshotRenderer(json))
     if not any(renderer.format == NDJSONRenderer.format for renderer in renderers):
-        more.insert(0, NDJSONRenderer(json))
-    return [*renderers, *more]
+        renderers.append(NDJSONRenderer(json))
+    return renderers
 
 
 def _wants(view: Any, renderer: type[BaseRenderer]) -> bool:
     """Whether a request names the renderer: ``text/*`` does not mean that somebody would wait for events."""
-    request = view.request
+    request = getattr(view, "request", None)
     if request is None:
         return False
     parameter = view.settings.URL_FORMAT_OVERRIDE
