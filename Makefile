@@ -17,7 +17,7 @@ DEMO_READY = $(DEMO_VENV)/.ready
 LINTED = django_grip tests examples benchmarks stubs setup.py
 
 .DEFAULT_GOAL = help
-.PHONY: help test lint format docs test-matrix pushpin-1.41 bench demo demo-pushpin demo-rest demo-rest-pushpin \
+.PHONY: help test lint format docs test-matrix pushpin-1.41 asyncapi-schema bench demo demo-pushpin demo-rest demo-rest-pushpin \
 	demo-functions clean
 
 help: ## this list
@@ -46,6 +46,12 @@ test-matrix: $(READY) ## the tests on every Python and Django that is supported 
 
 pushpin-1.41: ## as root: a Pushpin newer than Debian's, in var/; from then on the end-to-end tests run on it, too
 	@sh tests/make_pushpin_chroot.sh "$(or $(GRIP_TEST_PUSHPIN_ROOT),var/pushpin-1.41)"
+
+# 350 kB, from where the AsyncAPI project publishes it.
+asyncapi-schema: ## with npm: the official schema of AsyncAPI 3, in var/; from then on the tests hold documents to it
+	@mkdir -p var/asyncapi
+	@cd var/asyncapi && tar -xzf "$$(npm pack --silent @asyncapi/specs@6.11.1)" package/schemas/3.0.0.json
+	@rm -f var/asyncapi/*.tgz
 
 bench: $(READY) ## the benchmarks, side by side with the predecessors
 	$(BIN)/python -m benchmarks
@@ -77,11 +83,12 @@ define CHECK_PYTHON
 endef
 
 # Both are made once, and again when what they hold has changed.
-$(READY): setup.py tests/requirements.txt tests/requirements-tools.txt
+$(READY): setup.py tests/requirements.txt tests/requirements-rest.txt tests/requirements-tools.txt
 	$(CHECK_PYTHON)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		-e '.[rest,dev,zmq,crypto]' -r tests/requirements.txt -r tests/requirements-tools.txt
+		-e '.[rest,dev,zmq,crypto]' -r tests/requirements.txt -r tests/requirements-rest.txt \
+		-r tests/requirements-tools.txt
 	@touch $@
 
 $(DEMO_READY): setup.py

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 
 
 class GripConfig(AppConfig):
@@ -18,3 +18,5 @@ class GripConfig(AppConfig):
 
         if find_spec("rest_framework") is not None:
             from .rest import checks as rest_checks  # noqa: F401 - registers them
+        if apps.is_installed("drf_spectacular"):
+            from .rest.schemas import spectacular  # noqa: F401 - shows the live transports in OpenAPI

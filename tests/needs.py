@@ -8,6 +8,7 @@ continuous integration, where everything has to be there.
 
 from __future__ import annotations
 
+import glob
 import importlib.util
 import os
 import shutil
@@ -15,6 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+
+# The official schema of AsyncAPI documents, where `make asyncapi-schema` puts it.
+ASYNCAPI_SCHEMA = Path(__file__).parents[1] / "var" / "asyncapi" / "package" / "schemas" / "3.0.0.json"
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ class Need:
         return (
             all(shutil.which(program) for program in self.programs)
             and all(importlib.util.find_spec(module) for module in self.modules)
-            and all(any(Path("/").glob(file.lstrip("/") or ".")) for file in self.files)
+            and all(glob.glob(file) for file in self.files)
         )
 
 
@@ -57,6 +62,9 @@ NEEDS = {
     "dev": _extra("dev", "uvicorn", "websockets"),
     "zmq": _extra("zmq", "zmq", "tnetstring"),
     "crypto": _extra("crypto", "cryptography"),
+    "spectacular": Need("pip install -r tests/requirements-rest.txt", modules=("drf_spectacular",)),
+    "simplejwt": Need("pip install -r tests/requirements-rest.txt", modules=("rest_framework_simplejwt",)),
+    "asyncapi-schema": Need("make asyncapi-schema", modules=("jsonschema",), files=(str(ASYNCAPI_SCHEMA),)),
     "mypy": Need("pip install -r tests/requirements-tools.txt", modules=("mypy", "mypy_django_plugin")),
     "mkdocs": Need("pip install -r tests/requirements-tools.txt", modules=("mkdocs", "pygments")),
 }

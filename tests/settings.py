@@ -28,3 +28,5 @@ MIDDLEWARE = [
 # The package runs without it, and so do its other tests.
 if find_spec("rest_framework"):
     INSTALLED_APPS += ["rest_framework", "rest_framework.authtoken", "tests.rest"]
+if find_spec("drf_spectacular"):
+    INSTALLED_APPS += ["drf_spectacular"]

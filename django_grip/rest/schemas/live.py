@@ -6,18 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db import models
 from rest_framework.schemas.generators import BaseSchemaGenerator
 
 from ...asyncapi.channels import Channel, Message, Operation, channel_of, describe_class
 from ...asyncapi.components import PREFIX
 from ...asyncapi.views import handshake_of
 from ...endpoints import Endpoint
-from ..asking import may_tell
-from ..events import CREATED, DELETED, UPDATED
 from ..routes import read_actions
 from .security import BEARER, describe_security, takes_tokens
 from .serializers import Described, SerializerSchemas
+from .told import ANY_PK, pk_schema, shown_serializer, told_actions
 from .vocabulary import (
     DEFINITIONS,
     ERROR,
@@ -34,10 +32,6 @@ from .vocabulary import (
 __all__ = ["describe_live"]
 
 Schema = dict[str, Any]
-
-# As messages take it; a URL has it as text.
-_ANY_PK: Schema = {"type": ["string", "integer"]}
-
 
 @dataclass(frozen=True)
 class _Offer:
@@ -136,16 +130,11 @@ class _Route:
         return words if all(offer.name != "subscribe" for offer in self.offers) else []
 
     def _describe_changes(self) -> list[Message]:
-        """What is told of objects: see `rest.announcements`."""
-        view = self.view
         is_detail = _is_detail(self.endpoint)
-        if not is_detail and not may_tell(type(view)):
-            return [INVALIDATE]
-        data = None
-        if view.live_serializer_class is not None and (view.live_public or not is_detail):
-            data = self._take(self.schemas.describe_serializer(view.live_serializer_class, view)).response
-        actions = (UPDATED, DELETED) if is_detail else (CREATED, UPDATED, DELETED)
-        return [*change_messages(actions, _pk_schema(view), data), INVALIDATE]
+        shown = shown_serializer(self.view, is_detail=is_detail)
+        data = None if shown is None else self._take(self.schemas.describe_serializer(shown, self.view)).response
+        actions = told_actions(self.view, is_detail=is_detail)
+        return [*change_messages(actions, pk_schema(self.view), data), INVALIDATE]
 
     def _describe_offer(self, offer: _Offer) -> tuple[Message, Message]:
         described = [self._take(self.schemas.describe_action(offer.endpoint, each.upper())) for each in offer.methods]
@@ -154,7 +143,7 @@ class _Route:
             offer.name,
             data,
             needs_data=len(described) == 1 and self._needs_data(data),
-            pk=_ANY_PK if offer.needs_pk else None,
+            pk=ANY_PK if offer.needs_pk else None,
             has_query=True,
         )
         return call, response_message(offer.name, described[0].response)
@@ -192,8 +181,12 @@ def _find_offers(endpoint: Endpoint, endpoints: Sequence[Endpoint], view: Any) -
         if other.name in seen or not _is_sibling(other, endpoint) or (own and not _is_detail(other)):
             continue
         seen.add(other.name)
+        needs_pk = _is_detail(other) and not own
+        if not set(other.parameters) <= {*endpoint.parameters, *([_pk_name(view)] if needs_pk else [])}:
+            # It needs more than the WebSocket's URL and a pk can say.
+            continue
         for name, methods in _actions_by_name(other).items():
-            offers.setdefault(name, _Offer(name, other, methods, needs_pk=_is_detail(other) and not own))
+            offers.setdefault(name, _Offer(name, other, methods, needs_pk=needs_pk))
     return list(offers.values())
 
 
@@ -221,19 +214,11 @@ def _actions_by_name(endpoint: Endpoint) -> dict[str, tuple[str, ...]]:
 def _is_detail(endpoint: Endpoint) -> bool:
     detail = endpoint.initkwargs.get("detail")
     if detail is None:
-        view_class: Any = endpoint.view_class
-        return (view_class.lookup_url_kwarg or view_class.lookup_field) in endpoint.parameters
+        return _pk_name(endpoint.view_class) in endpoint.parameters
     return bool(detail)
 
 
-def _pk_schema(view: Any) -> Schema:
-    """Of what kind the keys are, by the model of the queryset."""
-    pk = getattr(getattr(getattr(view, "queryset", None), "model", None), "_meta", None)
-    field = getattr(pk, "pk", None)
-    while isinstance(field, models.ForeignKey):
-        field = field.target_field
-    if isinstance(field, models.IntegerField):
-        return {"type": "integer"}
-    if isinstance(field, models.UUIDField):
-        return {"type": "string", "format": "uuid"}
-    return {"type": "string"} if isinstance(field, models.CharField) else dict(_ANY_PK)
+def _pk_name(view: Any) -> str:
+    """What the routes of one object call its key, or what it is found by."""
+    name: str = view.lookup_url_kwarg or view.lookup_field
+    return name

@@ -1,0 +1,45 @@
+"""What the subscribers of a route are told of objects, as `rest.announcements` tells it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+
+from ..asking import may_tell
+from ..events import CREATED, DELETED, UPDATED
+
+__all__ = ["ANY_PK", "pk_schema", "shown_serializer", "told_actions"]
+
+Schema = dict[str, Any]
+
+ANY_PK: Schema = {"type": ["string", "integer"]}
+"""As WebSocket messages take a key; a URL has it as text."""
+
+
+def told_actions(view: Any, *, is_detail: bool) -> tuple[str, ...]:
+    """The changes that are told one by one; besides them there is ``invalidate``."""
+    if is_detail:
+        return (UPDATED, DELETED)
+    return (CREATED, UPDATED, DELETED) if may_tell(type(view)) else ()
+
+
+def shown_serializer(view: Any, *, is_detail: bool) -> Any:
+    """The serializer that makes an event's data, if there is any: not for those who may have lost the right to it."""
+    is_shown = view.live_public if is_detail else may_tell(type(view))
+    return view.live_serializer_class if is_shown else None
+
+
+def pk_schema(view: Any) -> Schema:
+    """Of what kind the keys are, by the model of the queryset or of the serializer."""
+    model = getattr(getattr(view, "queryset", None), "model", None)
+    if model is None:
+        model = getattr(getattr(getattr(view, "serializer_class", None), "Meta", None), "model", None)
+    field = getattr(getattr(model, "_meta", None), "pk", None)
+    while isinstance(field, models.ForeignKey):
+        field = field.target_field
+    if isinstance(field, models.IntegerField):
+        return {"type": "integer"}
+    if isinstance(field, models.UUIDField):
+        return {"type": "string", "format": "uuid"}
+    return {"type": "string"} if isinstance(field, models.CharField) else dict(ANY_PK)
