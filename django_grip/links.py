@@ -32,7 +32,16 @@ if TYPE_CHECKING:
 
     from .request import GripHttpRequest
 
-__all__ = ["ACCEPT_KEY", "LINK_MARK", "abuild_link", "answer_link", "aopen_link", "build_link", "open_link", "rewrite_query"]
+__all__ = [
+    "ACCEPT_KEY",
+    "LINK_MARK",
+    "abuild_link",
+    "answer_link",
+    "aopen_link",
+    "build_link",
+    "open_link",
+    "rewrite_query",
+]
 
 logger = logging.getLogger("django_grip")
 

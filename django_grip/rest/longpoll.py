@@ -61,7 +61,7 @@ def read(view: Any, request: Request) -> LongPoll | None:
         return None
     wait = parse_wait(request.META.get("HTTP_PREFER", ""))
     known = request.META.get("HTTP_IF_NONE_MATCH", "").strip(" \t")
-    if not wait or not view.live_max_wait or known in ("", "*"):
+    if not wait or known in ("", "*"):
         return None
     # Each time, the view answers it; nothing may be answered by Django's cache in its place. A decorator of the action
     # looks at the one, a middleware at the other.

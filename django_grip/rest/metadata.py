@@ -26,7 +26,7 @@ def describe_transports(view: Any) -> dict[str, Any]:
         "websocket": {"media_type": JSON_TYPE, "subprotocols": list(view.live_subprotocols)},
     }
     media_type = _find_media_type(view)
-    if view.live_max_wait and media_type is not None:
+    if media_type is not None:
         transports["long-poll"] = {"media_type": media_type, "max_wait": view.live_max_wait}
     return {"action": view.live_action, "transports": transports}
 
