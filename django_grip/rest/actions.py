@@ -75,14 +75,12 @@ class Actions:
         return list(self._offers)
 
     def run(self, message: ActionMessage) -> dict[str, Any]:
-        """Run a message's action, and return its answer. Nothing is raised that an action raises."""
-        try:
-            offer = self._choose(message)
-            target = self._find_target(offer, message)
-        except BadMessage as error:
-            error.ref = message.ref
-            logger.warning("The WebSocket at %s asked for no action: %s", show_path(self._base), error)
-            return error.to_answer()
+        """Run a message's action, and return its answer; what the action raises is answered too.
+
+        Raises: BadMessage, for an action that is not offered, or not so.
+        """
+        offer = self._choose(message)
+        target = self._find_target(offer, message)
         if target is None:
             return error_answer(message.ref, 404, {"detail": "Not found."})
         method = _choose_method(offer, message)

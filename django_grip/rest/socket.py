@@ -6,6 +6,7 @@ the subscription is asked again, as the GET that it stands for; then each messag
 
 from __future__ import annotations
 
+import logging
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from rest_framework.utils.encoders import JSONEncoder
 from ..endpoints import find_view
 from ..exceptions import ResponseTooLarge
 from ..protocol.websocket_events import CONTENT_TYPE
+from ..refusals import show_path
 from ..views.connection_state import Memory
 from ..views.flow import run
 from ..views.transactions import find_atomic_databases
@@ -27,6 +29,7 @@ from ..views.websocket import WebSocketView
 from . import credentials, events
 from .actions import Actions
 from .answers import UNSENDABLE
+from .channels import find_channels
 from .media_types import find_media_types
 from .messages import BadMessage, decode_message, error_answer, parse_message
 from .requests import copy_request, make_stand_in, match_of, strip_format
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
     from ..request import GripHttpRequest
 
 __all__ = ["LiveSocket", "answer"]
+
+logger = logging.getLogger("django_grip")
 
 NO_WEBSOCKET = "There is no WebSocket at this address."
 
@@ -56,6 +61,8 @@ class LiveSocket(WebSocketView):
     live_channels: Sequence[str] = ()
     actions: Actions | None = None
 
+    _has_warned = False
+
     # A hook's changes would be undone as a whole; each action has a transaction of its own.
     _atomic_databases = ()
 
@@ -69,22 +76,37 @@ class LiveSocket(WebSocketView):
     def on_message(self, message: str) -> None:
         """Run one message's action and answer it. message: its text, which need not be JSON."""
         user = self._session_user()
+        ref = None
         try:
             parsed = parse_message(decode_message(message))
+            ref = parsed.ref
+            answer = self._offered().run(parsed)
         except BadMessage as error:
-            self.send(error.to_answer())
-            return
-        self._answer(self._offered().run(parsed))
+            self._warn(error)
+            error.ref = error.ref if ref is None else ref
+            answer = error.to_answer()
+        self._answer(answer)
         if self._session_user() != user:
             # The action has logged its user out. What came behind it in this request would not know that yet.
             self.close(4401, "log in again")
 
+    def _warn(self, error: BadMessage) -> None:
+        """Log one bad message of a request: thousands fit into one."""
+        if not self._has_warned:
+            logger.warning("The WebSocket at %s asked for no action: %s", show_path(self.request), error)
+        self._has_warned = True
+
     def _answer(self, answer: dict[str, Any]) -> None:
+        """Send an answer, or say that it is too large; where not even that fits, too much was asked at once."""
         try:
             self.send(answer)
+            return
         except ResponseTooLarge as error:
             text = f"The action's answer cannot travel over a WebSocket: {error}. Ask for it over HTTP, or for less."
+        try:
             self.send(error_answer(answer["ref"], UNSENDABLE, {"detail": text}))
+        except ResponseTooLarge:
+            self.close(1009, "too much at once")
 
     def _offered(self) -> Actions:
         assert self.actions is not None  # noqa: S101 - for mypy; answer() has set it
@@ -182,8 +204,7 @@ def _ask(view: Any) -> list[str]:
     view.initial(view.request, *view.args, **strip_format(view.kwargs))
     if view.is_live_detail:
         view.get_object()
-    channels: list[str] = view.find_live_channels()
-    return channels
+    return [channel.name for channel in find_channels(view)]
 
 
 def _check_format(view: Any) -> None:

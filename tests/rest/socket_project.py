@@ -7,12 +7,14 @@ from typing import Any
 
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.http import FileResponse, HttpResponse, HttpResponseRedirect, JsonResponse, StreamingHttpResponse
 from django.urls import include, path
 from django.utils.decorators import method_decorator
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.decorators import action
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import AuthenticationFailed, ValidationError
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.parsers import FormParser
 from rest_framework.permissions import BasePermission, DjangoModelPermissions, IsAuthenticated
@@ -175,6 +177,40 @@ class OwnerTicketViewSet(TicketViewSet):
     permission_classes = [IsAuthenticated, IsOwner]
 
 
+TOKENS: dict[str, User] = {}
+
+
+class TokenAuthentication(BaseAuthentication):
+    """As DRF's, with the tokens in memory."""
+
+    def authenticate(self, request: Any) -> Any:
+        scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+        if scheme != "Token":
+            return None
+        if token not in TOKENS:
+            raise AuthenticationFailed("No such token.")
+        return TOKENS[token], token
+
+    def authenticate_header(self, request: Any) -> str:
+        return "Token"
+
+
+class TokenTicketViewSet(TicketViewSet):
+    """By a token, or else by the session."""
+
+    authentication_classes = [TokenAuthentication, SessionAuthentication]
+    permission_classes = [IsAuthenticated]
+
+    @action(detail=False)
+    def whoami(self, request: Any) -> Response:
+        django_user = request._request.user
+        return Response([request.user.get_username(), request.auth, django_user.get_username()])
+
+
+class SessionFirstViewSet(TokenTicketViewSet):
+    authentication_classes = [SessionAuthentication, TokenAuthentication]
+
+
 class TwoAMinute(SimpleRateThrottle):
     scope = "two"
     rate = "2/min"
@@ -299,7 +335,9 @@ VIEWSETS = {
     "recent": RecentTicketViewSet,
     "slugged": SluggedViewSet,
     "subscribed": SubscribedTicketViewSet,
+    "session": SessionFirstViewSet,
     "throttled": ThrottledTicketViewSet,
+    "token": TokenTicketViewSet,
     "upper": UpperTicketViewSet,
     "vendor": VendorTicketViewSet,
     "viewed": ViewedTicketViewSet,
