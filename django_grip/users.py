@@ -35,17 +35,19 @@ def fingerprint_user(user: Any) -> str:
     """Tell a user, as it is now, in 32 hexadecimal characters; "" for an anonymous or missing one."""
     if user is None or not user.is_authenticated:
         return ""
-    session_hash = user.get_session_auth_hash() if hasattr(user, "get_session_auth_hash") else ""
-    return _digest(user, session_hash)
+    # Asked for so because there are users, of tokens, who have every attribute, and None in it.
+    get_hash = getattr(user, "get_session_auth_hash", None)
+    return _digest(user, get_hash() if callable(get_hash) else "")
 
 
 def is_user_unchanged(user: Any, fingerprint: str) -> bool:
     """Whether a fingerprint was taken of this user; SECRET_KEY_FALLBACKS are honoured."""
     if constant_time_compare(fingerprint_user(user), fingerprint):
         return True
-    if not getattr(user, "is_authenticated", False) or not hasattr(user, "get_session_auth_fallback_hash"):
+    get_old = getattr(user, "get_session_auth_fallback_hash", None)
+    if not getattr(user, "is_authenticated", False) or not callable(get_old):
         return False
-    return any(constant_time_compare(_digest(user, old), fingerprint) for old in user.get_session_auth_fallback_hash())
+    return any(constant_time_compare(_digest(user, old), fingerprint) for old in get_old())
 
 
 def _digest(user: Any, session_hash: str) -> str:

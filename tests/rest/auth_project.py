@@ -13,7 +13,7 @@ from rest_framework.authentication import (
     TokenAuthentication,
 )
 from rest_framework.exceptions import AuthenticationFailed
-from rest_framework.permissions import AllowAny, IsAuthenticated
+from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
 from rest_framework.routers import DefaultRouter
 from rest_framework_simplejwt.authentication import JWTAuthentication, JWTStatelessUserAuthentication
 
@@ -88,6 +88,21 @@ class PublicViewSet(AuthenticatedViewSet):
     permission_classes = [AllowAny]
 
 
+class KeyHeaderViewSet(AuthenticatedViewSet):
+    authentication_classes = [ClientCertificateAuthentication]
+    live_credential_headers = ["Authorization", "X-Client-Name"]
+
+
+class MayView(BasePermission):
+    def has_permission(self, request: Any, view: Any) -> bool:
+        return bool(request.user.has_perm("rest.view_ticket"))
+
+
+class PermittedViewSet(AuthenticatedViewSet):
+    authentication_classes = EitherViewSet.authentication_classes
+    permission_classes = [MayView]
+
+
 class TicketView(LiveTicketView):
     authentication_classes = EitherViewSet.authentication_classes
 
@@ -102,6 +117,8 @@ for name, viewset in {
     "query": QueryKeyViewSet,
     "certificate": CertificateViewSet,
     "basic": BasicViewSet,
+    "keyheader": KeyHeaderViewSet,
+    "permitted": PermittedViewSet,
     "public": PublicViewSet,
 }.items():
     router.register(name, viewset, basename=name)
