@@ -82,9 +82,10 @@ class Actions:
         offer = self._choose(message)
         target = self._find_target(offer, message)
         if target is None:
-            return error_answer(message.ref, 404, {"detail": "Not found."})
-        method = _choose_method(offer, message)
-        answer = self._call(target, self._make_request(target, method, offer, message), message)
+            answer = error_answer(message.ref, 404, {"detail": "Not found."})
+        else:
+            method = _choose_method(offer, message)
+            answer = self._call(target, self._make_request(target, method, offer, message), message)
         if answer["type"] == "error":
             # As Django does for a request.
             logger.warning("The action %s at %s: %d.", offer.name, show_path(self._base), answer["status"])

@@ -7,12 +7,14 @@ a tenant), with another method, address and body. What the proxy has said, and w
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from io import BytesIO
 from typing import Any
 
+from django.contrib.auth.middleware import auser, get_user
 from django.http import QueryDict
 from django.urls import ResolverMatch, get_script_prefix
-from django.utils.functional import cached_property
+from django.utils.functional import SimpleLazyObject, cached_property
 from rest_framework.settings import api_settings
 
 from ..encoding import encode_json
@@ -81,6 +83,7 @@ def make_stand_in(
     """
     body = b"" if data is None else encode_json(data).encode()
     new = copy_request(base)
+    _renew_user(new)
     new.META.update(REQUEST_METHOD=method, PATH_INFO=path, QUERY_STRING=query, HTTP_ACCEPT=accept)
     if body:
         new.META.update(CONTENT_TYPE=content_type, CONTENT_LENGTH=str(len(body)))
@@ -105,6 +108,22 @@ def match_of(request: GripHttpRequest) -> ResolverMatch:
 def strip_format(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """A route's kwargs without a format suffix (``/tickets.json``): on a WebSocket everything is JSON."""
     return {name: value for name, value in kwargs.items() if name != api_settings.FORMAT_SUFFIX_KWARG}
+
+
+def _renew_user(request: GripHttpRequest) -> None:
+    """Let a stand-in load its user by itself, if that is how Django's own middleware has made it.
+
+    What one action does to its ``request.user``, another shall not find there.
+    """
+    user = request.__dict__.get("user")
+    if not isinstance(user, SimpleLazyObject):
+        return
+    if getattr(user.__dict__.get("_setupfunc"), "__module__", None) != auser.__module__:
+        return  # somebody else's
+    for name in ("_cached_user", "_acached_user"):
+        request.__dict__.pop(name, None)
+    request.user = SimpleLazyObject(partial(get_user, request))  # type: ignore[assignment]
+    request.auser = partial(auser, request)
 
 
 def _is_dropped(name: str) -> bool:

@@ -198,7 +198,7 @@ def _subscribe(view: Any, base: GripHttpRequest, *, is_opening: bool) -> tuple[H
 
 def _ask(view: Any) -> list[str]:
     """Do what DRF does before it calls a GET's method. Returns: the channels."""
-    if view.live_action is None:
+    if view.live_action is None or "get" not in view.http_method_names:
         raise NotFound(NO_WEBSOCKET)
     _check_format(view)
     view.initial(view.request, *view.args, **strip_format(view.kwargs))

@@ -136,6 +136,11 @@ class OddTicketViewSet(TicketViewSet):
     def whoami(self, request: Any) -> Any:
         return Response(request.user.get_username())
 
+    @action(detail=False)
+    def scribble(self, request: Any) -> Any:
+        request.user.username = "somebody else"
+        raise ValidationError("not so")
+
 
 OPENED = BytesIO(b"{}")
 
@@ -271,6 +276,10 @@ class DetailTicketViewSet(TicketViewSet):
     live_actions = ["retrieve"]
 
 
+class WriteTicketViewSet(TicketViewSet):
+    http_method_names = ["post"]
+
+
 class ReadTicketViewSet(TicketViewSet):
     http_method_names = ["get", "head", "options"]
 
@@ -341,6 +350,7 @@ VIEWSETS = {
     "upper": UpperTicketViewSet,
     "vendor": VendorTicketViewSet,
     "viewed": ViewedTicketViewSet,
+    "write": WriteTicketViewSet,
     "wrapped": WrappedTicketViewSet,
 }
 

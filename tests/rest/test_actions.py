@@ -485,6 +485,13 @@ def test_an_action_that_logs_out_is_the_last(grip_client: Any) -> None:
     assert (ws.close_code, ws.close_reason) == (4401, "log in again")
 
 
+def test_what_an_action_does_to_its_user_the_next_does_not_find(grip_client: Any) -> None:
+    grip_client.force_login(make_user("ann"))
+    with opened(grip_client, "/api/odd/") as ws:
+        ws.send('{"action": "scribble", "ref": 1}', '{"action": "whoami", "ref": 2}')
+        assert [answer.get("data") for answer in said(ws)] == [None, "ann"]
+
+
 def test_actions_are_done_by_the_user_of_the_connection(grip_client: Any) -> None:
     user = make_user("ann")
     grip_client.force_login(user)

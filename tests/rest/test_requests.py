@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.http import HttpRequest
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.sessions.backends.cache import SessionStore
+from django.http import HttpRequest, HttpResponse
 from django.test import AsyncRequestFactory, RequestFactory
 from django.urls import resolve
+from django.utils.functional import SimpleLazyObject
 from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 
@@ -42,7 +45,7 @@ def outer(request: pytest.FixtureRequest) -> Any:
     outer.wscontext = object()
     outer.resolver_match = resolve("/api/tickets/")
     outer.tenant = "ours"
-    outer.session = {}
+    outer.session = SessionStore()
     # Looked at before, so that Django keeps them.
     assert outer.headers["Connection-Id"] == "c1"
     assert outer.GET["page"] == "2"
@@ -117,6 +120,24 @@ def test_the_request_itself_stays_as_it_is(outer: Any) -> None:
     assert outer.headers["Connection-Id"] == "c1"
     assert not hasattr(outer, "user")
     assert outer.grip.proxied
+
+
+def test_a_user_whom_somebody_elses_middleware_has_put_there_is_kept(outer: Any) -> None:
+    outer.user = SimpleLazyObject(lambda: "impersonated")
+    assert make(outer).user is outer.user
+    outer.user = "plain"
+    assert make(outer).user == "plain"
+
+
+async def test_a_stand_in_loads_its_user_by_itself_where_djangos_middleware_would(outer: Any) -> None:
+    AuthenticationMiddleware(lambda request: HttpResponse()).process_request(outer)
+    one, two = make(outer), make(outer)
+    for each in (one, two):
+        assert each.user.is_anonymous
+        assert (await each.auser()).is_anonymous
+    one.user.mark = "scribbled"
+    assert not hasattr(two.user, "mark")
+    assert not hasattr(outer.user, "mark")
 
 
 def test_format_suffixes_are_no_kwargs_of_an_action() -> None:

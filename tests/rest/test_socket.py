@@ -82,7 +82,7 @@ def test_each_request_is_anew_asked_as_a_get(grip_client: Any, monkeypatch: pyte
     assert asked == [("list", "GET", True, "")] * 2
 
 
-@pytest.mark.parametrize("path", ["/api/detail/", "/post-only/"])
+@pytest.mark.parametrize("path", ["/api/detail/", "/post-only/", "/api/write/"])
 def test_where_get_is_not_live_there_is_no_websocket(grip_client: Any, path: str) -> None:
     ws = grip_client.websocket(path)
     assert (ws.accepted, ws.status_code) == (False, 404)
