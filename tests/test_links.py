@@ -22,7 +22,7 @@ from django.urls import re_path
 from django_grip import set_hold_stream
 from django_grip.conf import derive_keys
 from django_grip.exceptions import InstructError
-from django_grip.links import LINK_MARK, abuild_link, build_link
+from django_grip.links import ACCEPT_KEY, LINK_MARK, abuild_link, build_link
 from django_grip.protocol.links import Link, build_link_token
 
 from .fake_proxy import proxied
@@ -181,6 +181,16 @@ def test_a_link_carries_channels_and_data(site):
     link = build_link(RequestFactory().get("/link/"), "gone", channels=["a", "b"], data={"seat": "5", "naïve": "é"})
     seen = follow(site, link, method="POST").json()
     assert seen["link"] == ["gone", ["a", "b"], {"seat": "5", "naïve": "é"}]
+
+
+def test_a_link_may_say_what_its_fetch_accepts(site):
+    def accepts(request):
+        return JsonResponse([request.headers.get("Accept"), request.META.get("HTTP_ACCEPT")], safe=False)
+
+    site.route("link/", accepts)
+    request = RequestFactory().get("/link/")
+    assert follow(site, build_link(request, data={ACCEPT_KEY: "text/event-stream"})).json() == ["text/event-stream"] * 2
+    assert follow(site, build_link(request, data={"other": "x"})).json() == [None, None]
 
 
 def test_a_link_may_lead_to_another_path(site):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.core.exceptions import ImproperlyConfigured
@@ -120,7 +121,7 @@ class _Stream(NamedTuple):
         told = _find_data(self.grip)
         etag, body = hash_etag(response.content), response.content
         if told:
-            body = events.reset().to_sse().encode() + body if self._may_have_missed(told, etag) else b""
+            body = events.reset().to_sse().encode() + body if self._has_missed(told, etag) else b""
             response.content = body
         instruct = self.grip.start_instruct()
         has_links = "link:next" in self.grip.features
@@ -133,25 +134,35 @@ class _Stream(NamedTuple):
         if self.view.live_keep_alive:
             instruct.set_keep_alive(_KEEP_ALIVE, self.view.live_keep_alive)
         if has_links:
-            self._set_link(instruct, etag, is_held=told.get("live") in (_LOOKS_AGAIN, _IS_HELD))
+            self._set_link(instruct, etag, told)
 
-    def _may_have_missed(self, told: Mapping[str, str], etag: str) -> bool:
-        """Whether a client may not know the present representation: it is another, and no events told of that."""
+    def _has_missed(self, told: Mapping[str, str], etag: str) -> bool:
+        """Whether a client does not know the present representation: it is another, and no events told of that."""
         if told["etag"] == etag:
             return False
         # Fetched in time, a link asks for the authority alone, and who is subscribed has heard of what changed since.
         # Fetched early, it was for a hint: there is something that no event has told.
-        return told["live"] != _IS_HELD or time.time() < int(told["due"])
+        return told["live"] != _IS_HELD or not self._is_on_the_same(told) or time.time() < int(told["due"])
 
-    def _set_link(self, instruct: Instruct, etag: str, *, is_held: bool) -> None:
-        if not is_held:
+    def _is_on_the_same(self, told: Mapping[str, str]) -> bool:
+        """Whether the channels are those that the proxy is subscribed to already."""
+        return told.get("live") in (_LOOKS_AGAIN, _IS_HELD) and told["on"] == self._tell_channels()
+
+    def _tell_channels(self) -> str:
+        names = sorted(channel.name for channel in self.channels)
+        return sha256("\n".join(names).encode()).hexdigest()[:16]
+
+    def _set_link(self, instruct: Instruct, etag: str, told: Mapping[str, str]) -> None:
+        if not self._is_on_the_same(told):
             instruct.set_next_link(self.build_link(_LOOKS_AGAIN, etag), _SECOND_LOOK)
         elif recheck := self.view.live_recheck:
             instruct.set_next_link(self.build_link(_IS_HELD, etag, due=int(time.time()) + recheck), recheck)
 
     def build_link(self, stage: str, etag: str, *, due: int = 0) -> str:
         """The link that is to be fetched next. Raises: APIException."""
-        data = {"live": stage, "etag": etag, **({"due": str(due)} if due else {}), **self.data}
+        data = {"live": stage, "etag": etag, "on": self._tell_channels(), **self.data}
+        if due:
+            data["due"] = str(due)
         request = self.request._request
         try:
             return build_link(
