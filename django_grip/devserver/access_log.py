@@ -9,6 +9,8 @@ from collections.abc import Awaitable
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
+from ..protocol.tickets import hide_tickets
+
 __all__ = ["AccessLog"]
 
 logger = logging.getLogger("django.server")
@@ -105,7 +107,7 @@ class _Entry:
 def _request_line(scope: Any) -> str:
     target = scope.get("raw_path") or scope["path"].encode(errors="replace")
     if scope["query_string"]:
-        target += b"?" + scope["query_string"]
+        target += b"?" + hide_tickets(scope["query_string"])
     # Whatever a client sends, it is one line.
     text = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in target.decode("latin-1"))
     method = "WEBSOCKET" if scope["type"] == "websocket" else scope["method"]

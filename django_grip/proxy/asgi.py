@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextvars import Context
 from urllib.parse import quote
 
+from ..protocol.tickets import hide_tickets
 from .client_headers import refuse_client
 from .effects import Respond
 from .engine import Engine
@@ -114,6 +115,7 @@ class EmbeddedProxy:
     async def _serve_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         endpoint = find_endpoint(scope["path"], scope.get("root_path", ""))
         request = read_request(scope) if self._problem is None else plain_response(503, self._problem)
+        _hide_tickets(scope)
         if endpoint is not None and self._problem is None:
             await self._control.answer(endpoint, scope, receive, send)
             return
@@ -129,6 +131,7 @@ class EmbeddedProxy:
 
     async def _serve_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = read_request(scope)
+        _hide_tickets(scope)
         refusal = request if isinstance(request, Respond) else self._refuse_websocket(request, scope)
         if isinstance(request, Respond) or refusal is not None:
             await receive()
@@ -256,6 +259,12 @@ def read_request(scope: Scope) -> ClientRequest | Respond:
         scope["headers"],
         scope.get("scheme", "http"),
     )
+
+
+def _hide_tickets(scope: Scope) -> None:
+    """Leave the tickets out of the server's own scope, of which its access log writes the URL."""
+    if query := scope.get("query_string"):
+        scope["query_string"] = hide_tickets(query)
 
 
 def _refuse_target(path: str) -> Respond:

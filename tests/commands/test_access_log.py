@@ -99,6 +99,12 @@ async def test_a_request_line_stays_one_line(caplog: pytest.LogCaptureFixture) -
     assert await lines(caplog, scope, START, BODY) == [("INFO", '"GET /a\\x1b\\x0ab?q=1\\x0d HTTP/1.1" 200 5')]
 
 
+async def test_a_ticket_is_not_shown(caplog: pytest.LogCaptureFixture) -> None:
+    scope = scope_of(query_string=b"a=1&ticket=grip-ticket.AbC-_9&b=2")
+    line = '"GET /x?a=1&ticket=grip-ticket....&b=2 HTTP/1.1" 200 5'
+    assert await lines(caplog, scope, START, BODY) == [("INFO", line)]
+
+
 async def test_the_lifespan_is_no_request(caplog: pytest.LogCaptureFixture) -> None:
     assert await lines(caplog, {"type": "lifespan"}, {"type": "lifespan.startup.complete"}) == []
 

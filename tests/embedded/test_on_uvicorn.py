@@ -177,6 +177,12 @@ async def end_of(websocket: ClientConnection) -> int:
     return websocket.close_code or 0
 
 
+def test_tickets_are_left_out_of_uvicorn_s_access_log(start: Start) -> None:
+    server = start("--access-log").wait_ready()
+    server.http.get(server.url("/?a=1&ticket=grip-ticket.AbC-_9&b=2"))
+    assert server.wait_for(r'"GET (/\?.*) HTTP')[1] == "/?a=1&ticket=grip-ticket....&b=2"
+
+
 async def test_every_kind_of_client_is_served(server: Server) -> None:
     async with httpx.AsyncClient(base_url=server.url("")) as client:
         assert (await client.get("/")).text == "hello\n"

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import sys
 from base64 import urlsafe_b64decode
 from collections.abc import Iterator
+from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
+from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import got_request_exception
+from django.test import AsyncRequestFactory, RequestFactory
 from django.views.debug import ExceptionReporter
 from rest_framework.authtoken.models import Token
 
@@ -116,6 +123,38 @@ def test_logs_have_neither(client: GripClient, caplog: pytest.LogCaptureFixture)
     text = "\n".join(record.getMessage() for record in mine)
     assert SECRET not in text
     assert ticket[:40] not in text
+
+
+def test_gunicorn_s_access_log_has_no_ticket(client: GripClient) -> None:
+    glogging, config = pytest.importorskip("gunicorn.glogging"), pytest.importorskip("gunicorn.config")
+    ticket = get_ticket(client)
+    url = f"/api/either/?a=1&ticket={ticket}"
+    # The environ that gunicorn makes, and that it has still when it writes its log.
+    environ = RequestFactory().get(url, RAW_URI=url, headers=STREAM).environ
+    WSGIHandler()(environ, lambda status, headers: None).close()
+    atoms = glogging.Logger(config.Config()).atoms(SimpleNamespace(status="501", headers=[]), [], environ, timedelta())
+    assert atoms["r"] == "GET /api/either/?a=1 HTTP/1.1"
+    assert ticket not in str(atoms)
+
+
+def test_the_access_log_of_an_asgi_server_has_no_ticket(client: GripClient) -> None:
+    request = AsyncRequestFactory().get(f"/api/either/?a=1&ticket={get_ticket(client)}", headers=STREAM)
+    begun: list[bytes] = []
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            begun.append(scope["query_string"])
+
+    scope = request.scope
+    messages = iter([{"type": "http.request", "body": b""}])
+
+    async def receive() -> Any:
+        message = next(messages, None)
+        return message if message is not None else await asyncio.Event().wait()
+
+    # Here and not in an async test, whose views would run on another thread than its database.
+    async_to_sync(ASGIHandler())(scope, receive, send)
+    assert begun == [b"a=1"]
 
 
 class _Boom(Exception):
