@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 
 import httpx
 import pytest
@@ -107,27 +107,32 @@ def test_a_name_reaches_the_proxy_and_the_control_port_as_one_and_the_same(hold,
         assert publish_until(held, publish, "präfix:" + name, "it came\n").endswith(b"it came\n")
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        "event: keep-alive\ndata:\n\n",
-        "back\\slash \\n \\x41 \\t",
-        "a; timeout=99; format=raw",
-        " padded\t",
-        'quote" comma, equals=',
-        "größer чат",
-        bytes(range(256)),
-        b"\x00",
-        "\r\nGrip-Hold: response\r\n",
-    ],
-)
-def test_keep_alive_data_comes_out_byte_for_byte(hold, data):
-    instruct = stream(uuid.uuid4().hex)
-    instruct.set_keep_alive(data, 1)
-    raw = data.encode() if isinstance(data, str) else data
-    with hold(instruct) as held:
-        assert held.read_until(b"open\n") == b"open\n"
-        assert held.read_until(raw) == raw
+KEPT_ALIVE_BY = [
+    "event: keep-alive\ndata:\n\n",
+    "back\\slash \\n \\x41 \\t",
+    "a; timeout=99; format=raw",
+    " padded\t",
+    'quote" comma, equals=',
+    "größer чат",
+    bytes(range(256)),
+    b"\x00",
+    "\r\nGrip-Hold: response\r\n",
+]
+
+
+def test_keep_alive_data_comes_out_byte_for_byte(origin, client, path):
+    # All are silent together, for a second.
+    with ExitStack() as stack:
+        silent = []
+        for number, data in enumerate(KEPT_ALIVE_BY):
+            instruct = stream(uuid.uuid4().hex)
+            instruct.set_keep_alive(data, 1)
+            origin.answers[f"{path}/{number}"] = (200, build_instruct_headers(instruct), b"open\n")
+            held = stack.enter_context(open_stream(client, f"{path}/{number}"))
+            silent.append((held, data.encode() if isinstance(data, str) else data))
+        for held, raw in silent:
+            assert held.read_until(b"open\n") == b"open\n"
+            assert held.read_until(raw) == raw
 
 
 @pytest.mark.parametrize("user", ["5", 'a"b', "a\\", 'x", other="y', "a;b,c=d", "é", " padded "])
