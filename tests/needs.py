@@ -17,7 +17,6 @@ from pathlib import Path
 
 import pytest
 
-
 # The official schema of AsyncAPI documents, where `make asyncapi-schema` puts it.
 ASYNCAPI_SCHEMA = Path(__file__).parents[1] / "var" / "asyncapi" / "package" / "schemas" / "3.0.0.json"
 

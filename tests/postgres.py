@@ -1,4 +1,4 @@
-"""A PostgreSQL of the tests' own: a cluster in a temporary directory, on a socket there, ended with the test process."""
+"""A PostgreSQL of the tests' own: a cluster and its socket in a temporary directory, ended with the test process."""
 
 from __future__ import annotations
 

@@ -16,6 +16,14 @@ class Project(models.Model):
         return self.name
 
 
+class NamedProject(Project):
+    """The same rows by another class."""
+
+    class Meta:
+        app_label = "rest"
+        proxy = True
+
+
 class Ticket(models.Model):
     project = models.ForeignKey(Project, models.CASCADE, null=True, blank=True, related_name="tickets")
     owner = models.ForeignKey("auth.User", models.CASCADE, null=True, blank=True, related_name="tickets")
@@ -30,3 +38,12 @@ class Ticket(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+class Bug(Ticket):
+    """A ticket with a table of its own beside that of all tickets."""
+
+    severity = models.IntegerField(default=1)
+
+    class Meta:
+        app_label = "rest"
