@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from django.contrib.auth.models import Permission, User
 from django.contrib.contenttypes.models import ContentType
 
 from .models import Ticket
+from .socket_project import TOKENS
 
-__all__ = ["ask", "make_user", "may", "may_not", "opened", "said"]
+__all__ = ["ask", "make_user", "may", "may_not", "opened", "said", "socket_urls", "ticket"]
+
+
+@pytest.fixture(autouse=True)
+def socket_urls(settings: Any, project_urls: None) -> Iterator[None]:
+    settings.ROOT_URLCONF = "tests.rest.socket_project"
+    yield
+    TOKENS.clear()
+
+
+@pytest.fixture
+def ticket() -> Ticket:
+    return Ticket.objects.create(title="printer")
 
 
 def ask(ws: Any, action: str, **rest: Any) -> dict[str, Any]:
