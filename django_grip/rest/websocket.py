@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import got_request_exception
@@ -25,6 +25,9 @@ from .messages import BadMessage, error_answer, response_answer
 from .policies import SocketPolicies
 from .ws_actions import INHERITED, WSAction, check_serializer_class, find_ws_actions, ws_action
 from .ws_calls import WSCall, read_call
+
+if TYPE_CHECKING:
+    from rest_framework.request import Request
 
 __all__ = ["WebSocketAPIView", "ws_action"]
 
@@ -52,6 +55,10 @@ class WebSocketAPIView(WebSocketView, SocketPolicies):
     encoding = "json"
     encoder: type[json.JSONEncoder] | None = JSONEncoder
     serializer_class: type[BaseSerializer] | None = None
+
+    if TYPE_CHECKING:
+        # In answer() it is Django's still.
+        request: Request
 
     ref: str | int | None = None
     serializer: BaseSerializer | None = None

@@ -14,6 +14,11 @@ __all__ = ["INHERITED", "WSAction", "check_serializer_class", "find_ws_actions",
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+# What a view has while it answers, not as a class.
+_OF_INSTANCES = frozenset(
+    ("args", "connection", "format_kwarg", "headers", "kwargs", "request", "response", "state", "subprotocol")
+)
+
 # Where the decorator leaves its note on a method.
 _NOTE = "grip_ws_action"
 
@@ -80,7 +85,7 @@ def find_ws_actions(view: type, base: type, *, reserved: tuple[str, ...]) -> dic
     actions: dict[str, WSAction] = {}
     for action in sorted(_noted_methods(view), key=lambda action: action.name):
         where = f"{view.__name__}.{action.method}"
-        if hasattr(base, action.method):
+        if hasattr(base, action.method) or action.method in _OF_INSTANCES:
             raise ImproperlyConfigured(
                 f"{where} hides the {action.method} that {base.__name__} has: call the method otherwise, the action "
                 "may keep its name."

@@ -23,12 +23,16 @@ mypy_path = {ROOT}:{ROOT / "stubs"}
 plugins = mypy_django_plugin.main
 [mypy.plugins.django-stubs]
 django_settings_module = "tests.settings"
+[mypy-rest_framework.*]
+ignore_missing_imports = True
+[mypy-django_grip.rest.*]
+disallow_subclassing_any = False
 """
 
 
 @pytest.mark.parametrize(
     ("names", "strict"),
-    [(["annotated", "api", "testing", "mistakes"], True), (["plain"], False)],
+    [(["annotated", "api", "testing", "mistakes", "rest_sockets"], True), (["plain"], False)],
     ids=["strict", "plain"],
 )
 def test_mypy_has_nothing_to_say(names: list[str], strict: bool, tmp_path: Path) -> None:
