@@ -2,7 +2,7 @@
 
 The subprotocol ``bearer.<token>`` of a WebSocket becomes the request's Authorization; what a link carries, as the
 proxy fetches it without the client's headers, becomes those headers again; a ticket is taken out of the URL. What is
-wrong with a link or ticket is an answer like any other of DRF's: the first authenticator raises it (`authentication`).
+wrong with them is an answer like any other of DRF's: the first authenticator raises it (`authentication`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from django.contrib.auth.models import AnonymousUser
 from django.views.decorators.debug import sensitive_variables
 from rest_framework.exceptions import APIException, AuthenticationFailed
 
-from ..views.refusal import Refusal
 from .authority import Authority, bring_authority, find_authority, seal_authority, unseal_authority
 from .bearer import restore_bearer
 from .tickets import Ticket, find_ticket
@@ -49,19 +48,15 @@ def find_restored(request: Any) -> Restored | None:
 def restore(view: Any, request: Any) -> None:
     """Give a Django request back the credentials that it came with by another way than a header.
 
-    view: its ``get_authenticators()`` tells which scheme a token is of, and for HTTP ends in
-    `authentication.live_authenticators`: the first of them tells what is wrong with a link or ticket. A second call
-    changes nothing.
-
-    Raises: Refusal, for what is wrong with a WebSocket's request.
+    view: its ``get_authenticators()`` tells of which scheme a token is, and ends in
+    `authentication.live_authenticators`: nothing is raised here, the first of them tells what is wrong. So it comes
+    before DRF's request is made. A second call changes nothing.
     """
     if find_restored(request) is not None:
         return
     restored = _restore(view, request)
     if restored is None:
         return
-    if restored.refusal is not None and getattr(request, "wscontext", None) is not None:
-        raise Refusal(str(restored.refusal.detail), status=restored.refusal.status_code)
     setattr(request, _ATTRIBUTE, restored)
     if restored.authority is not None:
         bring_authority(request, restored.authority)

@@ -17,12 +17,13 @@ from rest_framework.authentication import (
 )
 from rest_framework.authtoken.models import Token
 from rest_framework.exceptions import ParseError, Throttled
+from rest_framework.request import Request
 from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.tokens import AccessToken
 
+from django_grip.rest.authentication import live_authenticators
 from django_grip.rest.bearer import restore_bearer
 from django_grip.rest.credentials import restore
-from django_grip.views.refusal import Refusal
 
 
 class DeviceAuthentication(TokenAuthentication):
@@ -124,10 +125,13 @@ def test_a_bad_one_is_told_without_showing_it(protocols: str, text: str) -> None
     assert "s3cret" not in str(request.META) + str(error) + repr(error)
 
 
-def test_a_bad_one_refuses_the_websocket_with_400() -> None:
-    with pytest.raises(Refusal, match="has no token") as caught:
-        restore(make_view(TokenAuthentication), make_request("a, bearer."))
-    assert caught.value.make_response().status_code == 400
+def test_the_first_authenticator_tells_what_is_wrong() -> None:
+    request = make_request("a, bearer.", HTTP_AUTHORIZATION="Token of-another")
+    view = SimpleNamespace(request=request)
+    view.get_authenticators = lambda: live_authenticators(view, [TokenAuthentication()])
+    restore(view, request)
+    with pytest.raises(ParseError, match="has no token"):
+        _ = Request(request, authenticators=view.get_authenticators()).user
 
 
 def test_the_page_that_names_a_token_is_believed_before_a_header_that_a_browser_adds() -> None:
