@@ -58,7 +58,7 @@ def _check(viewset: type[Any], mixin: type[Any]) -> Iterator[CheckMessage]:
         )
     own = [method for method in ("get_live_channels", "get_publish_channels") if is_overridden(viewset, method)]
     if len(own) == 1:
-        places = ("its own channels", "the default one")
+        places = ("its own channels", "the default channel")
         heard, told = places if own == ["get_live_channels"] else places[::-1]
         yield Warning(
             f"{name} overrides {own[0]}() only: lists listen on {heard}, and changes are told on {told}.",

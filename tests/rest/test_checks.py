@@ -1,0 +1,263 @@
+"""A live viewset that cannot work is refused when it is routed; one that would tell the wrong people, by the checks."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import include, path
+from rest_framework.routers import DefaultRouter
+from rest_framework.viewsets import ModelViewSet, ReadOnlyModelViewSet, ViewSet
+
+from django_grip.rest import LiveModelViewSet, LiveViewSetMixin
+
+from ..fake_proxy import PROXIES
+from .models import Ticket
+from .project import TicketSerializer, TicketViewSet
+
+ROOT = Path(__file__).parents[2]
+
+
+def viewset(name: str = "Tickets", base: Any = TicketViewSet, **attributes: Any) -> Any:
+    return type(name, (base,), {"__module__": __name__, "__qualname__": name, **attributes})
+
+
+# -- when it is routed -------------------------------------------------------------------------------------------------
+
+GOOD: list[dict[str, Any]] = [
+    {},
+    {"live_actions": ["list"]},
+    {"live_actions": ()},
+    {"live_actions": ("list", "mine"), "mine": lambda self, request: None},
+    {"live_public": True, "live_serializer_class": TicketSerializer},
+    {"live_recheck": None, "live_keep_alive": None, "live_max_wait": 5},
+    {"live_recheck": 1, "live_keep_alive": 1, "live_max_wait": 3600},
+    {"live_subprotocols": ["chat.v1", "chat.v2"]},
+    {"live_subprotocols": []},
+    # A project's own, which no name of ours is like.
+    {"live_statistics": 7, "get_live_users": lambda self: []},
+]
+
+
+@pytest.mark.parametrize("attributes", GOOD, ids=lambda attributes: ", ".join(attributes) or "nothing")
+def test_what_can_work_is_routed(attributes: dict[str, Any]) -> None:
+    assert callable(viewset(**attributes).as_view({"get": "list"}))
+
+
+async def unawaited(self: Any, *args: Any) -> list[str]:
+    return []
+
+
+SECONDS = "an int above 0 or None"
+SUBPROTOCOLS = "a list of subprotocols, each a name without blanks"
+REFUSED: list[tuple[str, Any, str]] = [
+    ("live_actions", "list", "must be a list of names, not 'list'."),
+    ("live_actions", None, "must be a list of names, not None."),
+    ("live_actions", ["list", 7], "must be a list of names, not ['list', 7]."),
+    ("live_actions", ["list", "lst"], "has 'lst', which is no method of it: did you mean 'list'?"),
+    ("live_actions", ["retreive"], "has 'retreive', which is no method of it: did you mean 'retrieve'?"),
+    ("live_actions", ["quux"], "has 'quux', which is no method of it."),
+    ("live_public", 1, "must be True or False, not 1."),
+    ("live_public", "yes", "must be True or False, not 'yes'."),
+    ("live_signals", None, "must be True or False, not None."),
+    ("live_serializer_class", "TicketSerializer", "must be a serializer class or None, not 'TicketSerializer'."),
+    ("live_serializer_class", dict, "must be a serializer class or None, not <class 'dict'>."),
+    ("live_recheck", 0, f"must be {SECONDS}, not 0."),
+    ("live_recheck", True, f"must be {SECONDS}, not True."),
+    ("live_recheck", 2.5, f"must be {SECONDS}, not 2.5."),
+    ("live_keep_alive", -1, f"must be {SECONDS}, not -1."),
+    ("live_keep_alive", "20", f"must be {SECONDS}, not '20'."),
+    ("live_max_wait", None, "must be an int, 5 or more, not None."),
+    ("live_max_wait", 4, "must be an int, 5 or more, not 4."),
+    ("live_subprotocols", "grip.live", f"must be {SUBPROTOCOLS}, not 'grip.live'."),
+    ("live_subprotocols", ["a b"], f"must be {SUBPROTOCOLS}, not ['a b']."),
+    ("live_subprotocols", ["a,b"], f"must be {SUBPROTOCOLS}, not ['a,b']."),
+    ("live_subprotocols", [""], f"must be {SUBPROTOCOLS}, not ['']."),
+    (
+        "live_subprotocols",
+        ["bearer.x"],
+        "must be a list of subprotocols without bearer.…, which carries a token, not ['bearer.x'].",
+    ),
+    ("get_live_channels", ["all"], "must be a method, not ['all']."),
+    ("get_live_channels", unawaited, "must not be async: nothing awaits it."),
+    ("get_publish_channels", unawaited, "must not be async: nothing awaits it."),
+    ("get_live_serializer_context", unawaited, "must not be async: nothing awaits it."),
+    ("live_recheks", 5, "means nothing: did you mean live_recheck?"),
+    ("get_publish_channel", lambda self, ticket: [], "means nothing: did you mean get_publish_channels?"),
+    ("get_live_channel", lambda self: [], "means nothing: did you mean get_live_channels?"),
+]
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "text"), REFUSED, ids=[f"{name}={value!r:.30}" for name, value, _ in REFUSED]
+)
+def test_what_cannot_work_is_refused_with_what_to_change(attribute: str, value: Any, text: str) -> None:
+    with pytest.raises(ImproperlyConfigured) as raised:
+        viewset(**{attribute: value}).as_view({"get": "list"})
+    assert str(raised.value) == f"Tickets.{attribute} {text}"
+
+
+ROUTES: list[tuple[str, Any]] = [("live_recheck", 0), ("live_actions", "list"), ("live_max_wait", 1)]
+
+
+@pytest.mark.parametrize(("attribute", "value"), ROUTES)
+def test_a_route_s_own_options_are_looked_at_too(attribute: str, value: Any) -> None:
+    with pytest.raises(ImproperlyConfigured, match=rf"^TicketViewSet\.{attribute} must be "):
+        TicketViewSet.as_view({"get": "list"}, **{attribute: value})
+    assert callable(TicketViewSet.as_view({"get": "list"}, live_recheck=5, live_actions=["list"], live_max_wait=10))
+
+
+@pytest.mark.parametrize("attribute", ["live_public", "live_serializer_class", "live_signals"])
+def test_what_publishing_goes_by_is_the_class_s(attribute: str) -> None:
+    expected = rf"^TicketViewSet\.as_view\(\) takes no '{attribute}': set it in a subclass, for publish_changes\(\)\.$"
+    with pytest.raises(TypeError, match=expected):
+        TicketViewSet.as_view({"get": "list"}, **{attribute: None})
+
+
+@pytest.mark.parametrize("bases", [(LiveViewSetMixin, ViewSet), (LiveViewSetMixin,)], ids=["ViewSet", "nothing"])
+def test_a_viewset_has_to_have_a_queryset(bases: Any) -> None:
+    with pytest.raises(ImproperlyConfigured) as raised:
+        type("Bare", bases, {}).as_view({"get": "list"})
+    assert str(raised.value) == ("Bare must be a viewset with a queryset: class Bare(LiveViewSetMixin, ModelViewSet).")
+
+
+def test_a_viewset_that_only_reads_can_be_live() -> None:
+    reading = type("Reading", (LiveViewSetMixin, ReadOnlyModelViewSet), {"queryset": Ticket.objects.all()})
+    assert callable(reading.as_view({"get": "list"}))
+
+
+# -- the system checks -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def check(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Route viewsets, and see what the checks say: id, text and hint of each message."""
+
+    def run(*viewsets: Any) -> list[tuple[str, str, str]]:
+        router = DefaultRouter()
+        for number, routed in enumerate(viewsets):
+            router.register(f"v{number}", routed, basename=f"v{number}")
+        urlconf = ModuleType("tests.rest.checked_urls")
+        urlconf.urlpatterns = [path("api/", include(router.urls))]  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, urlconf.__name__, urlconf)
+        settings.ROOT_URLCONF = urlconf.__name__
+        settings.GRIP_PROXIES = PROXIES
+        return [(message.id, message.msg, message.hint) for message in checks.run_checks(tags=["grip"])]
+
+    return run
+
+
+def listen(self: Any) -> list[str]:
+    return ["mine"]
+
+
+def tell(self: Any, instance: Any) -> list[str]:
+    return ["mine"]
+
+
+def test_a_sound_viewset_is_passed_in_silence(check: Any) -> None:
+    both = {"get_live_channels": listen, "get_publish_channels": tell}
+    sound = [
+        viewset("A"),
+        viewset("B", live_public=True, live_serializer_class=TicketSerializer),
+        viewset("C", **both),
+        viewset("D", **both, live_serializer_class=TicketSerializer),
+    ]
+    assert check(*sound, type("Plain", (ModelViewSet,), {"queryset": Ticket.objects.all()})) == []
+
+
+@pytest.mark.parametrize("attributes", [{}, {"get_live_channels": listen}, {"get_publish_channels": tell}], ids=list)
+def test_a_serializer_that_nobody_has_allowed_is_an_error(check: Any, attributes: dict[str, Any]) -> None:
+    found = check(viewset(live_serializer_class=TicketSerializer, **attributes))
+    assert found[0] == (
+        "grip.E007",
+        f"{__name__}.Tickets has a live_serializer_class, but nothing says that who listens may see what it shows.",
+        "Override get_live_channels() and get_publish_channels(), so that only those who may see an object hear of "
+        "it; or set live_public = True, if everybody who may list may see every object.",
+    )
+    assert [message[0] for message in found[1:]] == (["grip.W010"] if attributes else [])
+
+
+@pytest.mark.parametrize(
+    ("attributes", "text"),
+    [
+        (
+            {"get_live_channels": listen},
+            "overrides get_live_channels() only: lists listen on its own channels, and changes are told on the "
+            "default channel.",
+        ),
+        (
+            {"get_publish_channels": tell},
+            "overrides get_publish_channels() only: lists listen on the default channel, and changes are told on its "
+            "own channels.",
+        ),
+    ],
+    ids=list,
+)
+def test_one_channel_method_without_the_other_is_warned_of(check: Any, attributes: dict[str, Any], text: str) -> None:
+    hint = "Override both, so that they name the same channels."
+    assert check(viewset(**attributes)) == [("grip.W010", f"{__name__}.Tickets {text}", hint)]
+
+
+def test_a_mixin_that_does_not_stand_first_is_an_error(check: Any) -> None:
+    late = type("Late", (ModelViewSet, LiveViewSetMixin), {"queryset": Ticket.objects.all(), "__module__": __name__})
+    assert check(late) == [
+        (
+            "grip.E008",
+            f"{__name__}.Late is not live: another class stands before LiveViewSetMixin and takes its place.",
+            "Put it first: class Late(LiveViewSetMixin, ModelViewSet).",
+        )
+    ]
+
+
+def test_an_as_view_of_the_project_s_own_may_stand_before_it(check: Any) -> None:
+    class Own(LiveModelViewSet):
+        queryset = Ticket.objects.all()
+        serializer_class = TicketSerializer
+
+        @classmethod
+        def as_view(cls, actions: Any = None, **initkwargs: Any) -> Any:
+            return super().as_view(actions, **initkwargs)
+
+    assert check(Own) == []
+
+
+def test_viewsets_of_one_name_are_an_error(check: Any) -> None:
+    assert check(viewset(), viewset(), viewset("Others")) == [
+        (
+            "grip.E009",
+            f"2 live viewsets are called {__name__}.Tickets, so the subscribers of one hear of the others' objects.",
+            "Give each class a name of its own in its module; one made in a function may set __qualname__.",
+        )
+    ]
+
+
+def test_a_project_without_a_urlconf_is_passed(settings: Any) -> None:
+    settings.GRIP_PROXIES = PROXIES
+    settings.ROOT_URLCONF = None
+    assert checks.run_checks(tags=["grip"]) == []
+
+
+def test_checks_of_a_project_without_live_viewsets_do_not_load_django_rest_framework(tmp_path: Path) -> None:
+    (tmp_path / "plain_urls.py").write_text("urlpatterns = []\n")
+    script = f"""
+import sys
+import django
+from django.conf import settings
+settings.configure(
+    INSTALLED_APPS=["django_grip"], ROOT_URLCONF="plain_urls", MIDDLEWARE=["django_grip.GripMiddleware"],
+    GRIP_PROXIES={PROXIES!r}, SECRET_KEY="x" * 50,
+)
+django.setup()
+from django.core import checks
+print(checks.run_checks(tags=["grip"]), [name for name in sys.modules if name.startswith("rest_framework")])
+"""
+    env = {"PYTHONPATH": f"{ROOT}:{tmp_path}"}
+    done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("[] []\n", "")
