@@ -99,6 +99,10 @@ def _subprotocols(value: Any) -> str | None:
     return None
 
 
+def _parameter(value: Any) -> str | None:
+    return None if value is None or (isinstance(value, str) and value) else "the name of a query parameter or None"
+
+
 def _flag(value: Any) -> str | None:
     return None if isinstance(value, bool) else "True or False"
 
@@ -130,4 +134,6 @@ _CHECKS: dict[str, Callable[[Any], str | None]] = {
     "live_max_wait": _waiting_seconds,
     "live_keep_alive": _optional_seconds,
     "live_subprotocols": _subprotocols,
+    "live_credential_headers": _names,
+    "live_ticket_parameter": _parameter,
 }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from base64 import urlsafe_b64decode
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
+from django.core.exceptions import ImproperlyConfigured
 from django.test import RequestFactory
 from rest_framework.authentication import BasicAuthentication, SessionAuthentication, TokenAuthentication
 from rest_framework.authtoken.models import Token
@@ -20,7 +22,7 @@ from django_grip.rest.authority import MAX_CREDENTIAL, CredentialTooLong
 from django_grip.rest.credentials import find_restored, link_user, restore, seal_for_link
 from django_grip.testing import GripClient
 
-from .auth_project import ClientCertificateAuthentication, QueryKeyAuthentication
+from .auth_project import AuthenticatedViewSet, ClientCertificateAuthentication, QueryKeyAuthentication
 
 pytestmark = pytest.mark.django_db
 
@@ -219,3 +221,27 @@ def test_a_plain_request_has_the_views_own_authenticators_alone() -> None:
 @pytest.mark.parametrize("request_of_view", [None, object()])
 def test_a_view_without_a_request_has_its_own_alone(request_of_view: Any) -> None:
     assert View(request_of_view).get_authenticators() == []
+
+
+# -- what a class may say ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "text"),
+    [
+        ("live_credential_headers", "X-Key", "must be a list of names, not 'X-Key'."),
+        ("live_credential_headers", [7], "must be a list of names, not [7]."),
+        ("live_credential_headers", None, "must be a list of names, not None."),
+        ("live_ticket_parameter", "", "must be the name of a query parameter or None, not ''."),
+        ("live_ticket_parameter", False, "must be the name of a query parameter or None, not False."),
+    ],
+)
+def test_a_class_that_cannot_work_is_refused(attribute: str, value: Any, text: str) -> None:
+    viewset = type("Viewset", (AuthenticatedViewSet,), {attribute: value})
+    with pytest.raises(ImproperlyConfigured, match=re.escape(f"Viewset.{attribute} {text}")):
+        viewset.as_view({"get": "list"})
+
+
+def test_no_header_need_travel() -> None:
+    viewset = type("Viewset", (AuthenticatedViewSet,), {"live_credential_headers": (), "live_ticket_parameter": None})
+    assert callable(viewset.as_view({"get": "list"}))
