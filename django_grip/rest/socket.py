@@ -135,15 +135,13 @@ class LiveSocket(WebSocketView):
 
     def _follow_channels(self) -> None:
         """Leave channels that are this connection's no longer, and join those that have become its own."""
-        before = self.state.get("channels", [])
-        if before == self.live_channels:
+        before, now = set(self.state["channels"]), set(self.live_channels)
+        if before == now:
             return
-        for name in before:
-            if name not in self.live_channels:
-                self.unsubscribe(name)
-        for name in self.live_channels:
-            if name not in before:
-                self.subscribe(name)
+        for name in sorted(before - now):
+            self.unsubscribe(name)
+        for name in sorted(now - before):
+            self.subscribe(name)
         self.state["channels"] = list(self.live_channels)
         self._memory.keep(self.state)
         # Something may have been said on the new ones while nobody listened here.

@@ -77,7 +77,8 @@ class OddTicketViewSet(TicketViewSet):
 
     @action(detail=False)
     def file(self, request: Any) -> Any:
-        return FileResponse(OPENED)
+        OPENED.append(BytesIO(b"{}"))
+        return FileResponse(OPENED[-1])
 
     @action(detail=False, renderer_classes=[StaticHTMLRenderer])
     def html(self, request: Any) -> Any:
@@ -142,7 +143,8 @@ class OddTicketViewSet(TicketViewSet):
         raise ValidationError("not so")
 
 
-OPENED = BytesIO(b"{}")
+# Files that were answered with.
+OPENED: list[BytesIO] = []
 
 RAISED: list[Exception] = []
 

@@ -38,7 +38,7 @@ def test_what_no_websocket_can_carry_is_told_so(grip_client: Any, action: str, d
         assert ask(ws, action, data=data) == {"type": "error", "status": 406, "errors": {"detail": text}}
         assert ask(ws, "plain") == response(200, {"plain": "JSON"})
     if action == "file":
-        assert socket_project.OPENED.closed
+        assert socket_project.OPENED.pop().closed
 
 
 def test_a_plain_error_has_its_status(grip_client: Any) -> None:

@@ -229,6 +229,18 @@ def test_who_leaves_a_group_hears_it_no_longer(grip_client: Any) -> None:
         assert said(ws) == []
 
 
+def test_the_order_of_channels_is_nothing_to_them(grip_client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["one", "two", "one"]
+    monkeypatch.setattr(TicketViewSet, "get_live_channels", lambda self: list(names))
+    with opened(grip_client, "/by-hand/") as ws:
+        assert ws.channels == {"one", "two"}
+        names.reverse()
+        names.pop()
+        grip_client.advance(60)
+        assert ws.channels == {"one", "two"}
+        assert said(ws) == []
+
+
 def channels_of(user: User, group: str) -> set[str]:
     return {f"group:{group}", pair_channel(user.pk, f"group:{group}")}
 
