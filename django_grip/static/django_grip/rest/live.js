@@ -222,6 +222,6 @@
   function take({ type, ref: which, status, data: said, errors, retry_after: retry }) {
     const about = `ref ${which} · status ${status}` + (retry === undefined ? "" : ` · again after ${retry} s`);
     note(type, about, type === "error" ? errors : said);
-    if (which === ref) say(type === "error" ? "danger" : "success", String(status), about, type === "error" ? errors : said);
+    if (which === ref) say(LABELS[type], type, about, type === "error" ? errors : said);
   }
 })();

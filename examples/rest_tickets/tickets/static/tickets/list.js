@@ -30,7 +30,7 @@ export class TicketList {
     row.querySelector(".title").textContent = ticket.title;
     row.querySelector(".status").textContent = ticket.status;
     row.querySelector(".meta").textContent =
-      [ticket.priority !== "normal" && ticket.priority, ticket.assignee ?? "nobody"].filter(Boolean).join(" · ");
+      [ticket.priority !== "normal" && ticket.priority, ticket.assignee ?? "unassigned"].filter(Boolean).join(" · ");
     if (!before) {
       this.edit?.(row, () => this.rows.get(ticket.id)?.ticket);
       // The newest first.
