@@ -11,7 +11,7 @@ from ..viewsets import LiveViewSetMixin
 from ..websocket import WebSocketAPIView
 from .api_view import describe_api_view
 from .live import describe_live
-from .serializers import SerializerSchemas
+from .serializers import Remembered, SerializerSchemas
 
 __all__ = ["make_describer", "make_serializer_schemas"]
 
@@ -20,16 +20,16 @@ def make_describer(
     endpoints: Sequence[Endpoint], schemas: SerializerSchemas | None = None
 ) -> Callable[[Endpoint], list[Channel]]:
     """What describes an endpoint, or returns nothing if it is none of these. endpoints: all of the URLconf."""
-    schemas = schemas or make_serializer_schemas()
+    remembered = Remembered(make_serializer_schemas() if schemas is None else schemas)
     plain = [endpoint for endpoint in endpoints if not endpoint.is_suffixed]
 
     def describe(endpoint: Endpoint) -> list[Channel]:
         if endpoint.view_class is None:
             return []
         if issubclass(endpoint.view_class, LiveViewSetMixin):
-            return describe_live(endpoint, plain, schemas)
+            return describe_live(endpoint, plain, remembered)
         if issubclass(endpoint.view_class, WebSocketAPIView):
-            return [describe_api_view(endpoint, schemas)]
+            return [describe_api_view(endpoint, remembered)]
         return []
 
     return describe

@@ -33,6 +33,7 @@ __all__ = ["describe_live"]
 
 Schema = dict[str, Any]
 
+
 @dataclass(frozen=True)
 class _Offer:
     """An action that the WebSocket offers. methods: those that are mapped to it."""
@@ -46,7 +47,8 @@ class _Offer:
 def describe_live(endpoint: Endpoint, endpoints: Sequence[Endpoint], schemas: SerializerSchemas) -> list[Channel]:
     """The channels of a route; none if its GET is no live action. endpoints: all, to find the other routes."""
     view = make_view(endpoint, "GET")
-    if view.live_action is None:
+    # It may be mapped, and yet not be let in by http_method_names.
+    if view.live_action is None or view.live_action not in _actions_by_name(endpoint):
         return []
     route = _Route(endpoint, view, schemas, _find_offers(endpoint, endpoints, view))
     return [route.websocket(), route.events(), route.long_poll()]

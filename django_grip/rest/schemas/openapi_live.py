@@ -9,7 +9,7 @@ from .told import pk_schema, shown_serializer, told_actions
 if TYPE_CHECKING:
     from drf_spectacular.openapi import AutoSchema
 
-__all__ = ["EVENT_STREAM", "add_live"]
+__all__ = ["add_live"]
 
 Schema = dict[str, Any]
 

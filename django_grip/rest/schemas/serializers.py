@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from ...endpoints import Endpoint
 
-__all__ = ["Described", "SerializerSchemas"]
+__all__ = ["Described", "Remembered", "SerializerSchemas"]
 
 Schema = dict[str, Any]
 
@@ -36,3 +36,20 @@ class SerializerSchemas(Protocol):
 
     def describe_serializer(self, serializer_class: Any, view: Any) -> Described:
         """What a serializer takes as data, and what it makes. view: an instance of the view that has it."""
+
+
+class Remembered:
+    """Makes each schema once: the WebSocket of a list and those of its objects have most actions in common."""
+
+    def __init__(self, schemas: SerializerSchemas) -> None:
+        self._schemas = schemas
+        self._actions: dict[tuple[str, str], Described] = {}
+
+    def describe_action(self, endpoint: Endpoint, method: str) -> Described:
+        key = (endpoint.address, method)
+        if key not in self._actions:
+            self._actions[key] = self._schemas.describe_action(endpoint, method)
+        return self._actions[key]
+
+    def describe_serializer(self, serializer_class: Any, view: Any) -> Described:
+        return self._schemas.describe_serializer(serializer_class, view)

@@ -16,7 +16,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 
 from ...protocol.websocket_events import CONTENT_TYPE
-from .openapi_live import EVENT_STREAM, add_live
+from .openapi_live import add_live
 
 __all__ = ["LiveViewSetExtension"]
 
@@ -24,7 +24,7 @@ __all__ = ["LiveViewSetExtension"]
 _HIDDEN = {"media_type": CONTENT_TYPE, "format": "websocket"}
 
 
-class LiveViewSetExtension(OpenApiViewExtension):
+class LiveViewSetExtension(OpenApiViewExtension):  # type: ignore[no-untyped-call]
     """Puts `LiveOperations` before the AutoSchema of every live viewset."""
 
     target_class = "django_grip.rest.viewsets.LiveViewSetMixin"
@@ -117,17 +117,12 @@ def _headers(view: Any) -> list[OpenApiParameter]:
     def header(name: str, description: str, **options: Any) -> OpenApiParameter:
         return OpenApiParameter(name, OpenApiTypes.STR, OpenApiParameter.HEADER, description=description, **options)
 
-    found = [
+    wait = (
+        f"`wait=N` beside `If-None-Match`: wait N seconds for another representation, {view.live_max_wait} at the most."
+    )
+    return [
         header("If-None-Match", "The ETag of the representation that one has: it is sent only if it is another."),
+        header("Prefer", wait),
         header("ETag", "Tells one version of the representation from the others.", response=[200, 304]),
+        header("Preference-Applied", "That the server has waited, and how long it would have.", response=[200, 304]),
     ]
-    if view.live_max_wait:
-        wait = (
-            f"`wait=N` beside `If-None-Match`: wait up to N seconds ({view.live_max_wait} at the most) for another "
-            "representation."
-        )
-        found += [
-            header("Prefer", wait),
-            header("Preference-Applied", "That the server has waited, and how long it would have.", response=[200, 304]),
-        ]
-    return found
