@@ -78,7 +78,7 @@ class ClaimAuthentication(BaseAuthentication):
             raise AuthenticationFailed("The credential that this stream was opened with is no longer accepted.")
         claim = self._authority.values
         user = load_user(claim)
-        if user is None or not user.is_active or not is_user_unchanged(user, claim["hash"]):
+        if user is None or not getattr(user, "is_active", True) or not is_user_unchanged(user, claim["hash"]):
             raise AuthenticationFailed("The user who opened this stream is no longer logged in.")
         return user, None
 

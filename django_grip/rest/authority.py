@@ -161,7 +161,8 @@ def put_header(request: Any, name: str, value: str) -> None:
     """Let a Django request have come with a header."""
     request.META[_meta_name(name)] = value
     # Somebody may have looked already; Django keeps what was seen.
-    request.__dict__.pop("headers", None)
+    for cache in ("headers", "COOKIES"):
+        request.__dict__.pop(cache, None)
 
 
 def _meta_name(header: str) -> str:

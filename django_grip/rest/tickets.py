@@ -111,16 +111,21 @@ def _digest(path: str) -> str:
 @sensitive_variables()
 def find_ticket(view: Any, request: Any) -> Ticket | None:
     """Look for a ticket in a Django request's query, judge it, and take it out; None if there is none."""
-    name = getattr(view, "live_ticket_parameter", _DEFAULT_PARAMETER)
-    query = request.META.get("QUERY_STRING", "")
-    parts = query.split("&")
-    mine = [part for part in parts if unquote_plus(part.partition("=")[0]) == name] if name else []
-    if not mine:
+    name, query = getattr(view, "live_ticket_parameter", _DEFAULT_PARAMETER), request.META.get("QUERY_STRING", "")
+    if not name or not query:
         return None
-    values = [unquote_plus(part.partition("=")[2]) for part in mine]
+    values, others = [], []
+    for part in query.split("&"):
+        key, _, value = part.partition("=")
+        if unquote_plus(key) == name:
+            values.append(unquote_plus(value))
+        else:
+            others.append(part)
+    if not values:
+        return None
     if not any(value.startswith(TICKET_MARK) for value in values):
         return Ticket(is_marked=False)
-    _take_out(request, "&".join(part for part in parts if part not in mine))
+    _take_out(request, "&".join(others))
     if len(values) > 1:
         return Ticket(refusal=AuthenticationFailed("There is more than one ticket."))
     return _open_ticket(values[0], request)
@@ -156,7 +161,7 @@ def _find_fault(facts: dict[str, Any], request: Any) -> str | None:
     return None
 
 
-class TicketSerializer(Serializer):
+class LiveTicketSerializer(Serializer):
     path = CharField(write_only=True, max_length=MAX_PATH, trim_whitespace=False)
     ticket = CharField(read_only=True)
     expires_in = IntegerField(read_only=True)
@@ -177,7 +182,7 @@ class LiveTicketView(APIView):
     """
 
     permission_classes = [IsAuthenticated]
-    serializer_class = TicketSerializer
+    serializer_class = LiveTicketSerializer
 
     def post(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         serializer = self.serializer_class(data=request.data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.core.exceptions import ImproperlyConfigured
@@ -21,6 +21,7 @@ from ..views.flow import Course, blocking
 from ..views.messages import get_codec
 from ..views.websocket import WebSocketView
 from .answers import UNSENDABLE, name_errors, read_wait
+from .channels import pair_channel, user_channel
 from .messages import BadMessage, error_answer, response_answer
 from .policies import SocketPolicies
 from .ws_actions import INHERITED, WSAction, check_serializer_class, find_ws_actions, ws_action
@@ -127,6 +128,28 @@ class WebSocketAPIView(WebSocketView, SocketPolicies):
         own: type[BaseSerializer] | None = action.serializer_class
         return own
 
+    # -- channels ----------------------------------------------------------------------------------------------------
+
+    def subscribe(self, channel: str, filters: Iterable[str] = ()) -> None:
+        super().subscribe(channel, filters)
+        for pk in self._user_keys():
+            # Where close_subscribers() finds it. So of the channels of a proxy each takes two.
+            self._session.subscribe(pair_channel(pk, channel))
+
+    def unsubscribe(self, channel: str) -> None:
+        super().unsubscribe(channel)
+        for pk in self._user_keys():
+            self._session.unsubscribe(pair_channel(pk, channel))
+
+    def _subscribe(self) -> Course[None]:
+        yield from super()._subscribe()
+        for pk in self._user_keys():
+            self._session.subscribe(user_channel(pk))
+
+    def _user_keys(self) -> list[Any]:
+        user = self.request.user
+        return [user.pk] if user is not None and user.is_authenticated and user.pk is not None else []
+
     # -- the course of one request -----------------------------------------------------------------------------------
 
     def answer(self) -> Course[HttpResponseBase]:
@@ -212,7 +235,7 @@ class WebSocketAPIView(WebSocketView, SocketPolicies):
         method = getattr(self, call.method)
         data = yield self._validate, (call.data,)
         result = yield method, (data,)
-        if self.action == "on_message":
+        if call.action == "on_message":
             self.after_hook(method, result)
             return None
         answer: str = yield self._encode_answer, (method, result)

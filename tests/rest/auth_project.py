@@ -17,7 +17,7 @@ from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
 from rest_framework.routers import DefaultRouter
 from rest_framework_simplejwt.authentication import JWTAuthentication, JWTStatelessUserAuthentication
 
-from django_grip.rest import LiveModelViewSet, LiveTicketView
+from django_grip.rest import LiveModelViewSet, LiveTicketView, WebSocketAPIView
 
 from .models import Ticket
 from .project import TicketSerializer
@@ -107,6 +107,14 @@ class TicketView(LiveTicketView):
     authentication_classes = EitherViewSet.authentication_classes
 
 
+class Room(WebSocketAPIView):
+    authentication_classes = [SessionAuthentication, JWTAuthentication]
+    channels = ["room:{name}"]
+
+    def on_message(self, data: Any) -> None:
+        {"join": self.subscribe, "leave": self.unsubscribe}[data["do"]](data["channel"])
+
+
 router = DefaultRouter()
 for name, viewset in {
     "session": SessionViewSet,
@@ -123,4 +131,8 @@ for name, viewset in {
 }.items():
     router.register(name, viewset, basename=name)
 
-urlpatterns = [path("api/ticket/", TicketView.as_view()), path("api/", include(router.urls))]
+urlpatterns = [
+    path("api/ticket/", TicketView.as_view()),
+    path("api/", include(router.urls)),
+    path("room/<str:name>/", Room.as_view()),
+]

@@ -314,6 +314,16 @@ def test_a_silent_websocket_is_closed_at_the_next_tick(case: Case, someone: Some
     assert (socket.receive_all(), socket.close_code) == ([], 4401)
 
 
+def test_a_websocket_api_view_asks_a_jwt_again(someone: Someone) -> None:
+    room = someone.client.websocket("/room/a/", subprotocols=["x", f"bearer.{someone.jwt}"])
+    room.client.advance(61)
+    room.send_json({"do": "join", "channel": "b"})
+    assert not room.closed
+    someone.let_jwt_expire()
+    room.send_json({"do": "join", "channel": "c"})
+    assert room.close_code == 4401
+
+
 # -- what is not who: permissions --------------------------------------------------------------------------------------
 
 

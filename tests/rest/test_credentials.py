@@ -10,7 +10,12 @@ import pytest
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import ImproperlyConfigured
 from django.test import RequestFactory
-from rest_framework.authentication import BasicAuthentication, SessionAuthentication, TokenAuthentication
+from rest_framework.authentication import (
+    BaseAuthentication,
+    BasicAuthentication,
+    SessionAuthentication,
+    TokenAuthentication,
+)
 from rest_framework.authtoken.models import Token
 from rest_framework.request import Request
 from rest_framework_simplejwt.tokens import AccessToken
@@ -119,6 +124,21 @@ def test_a_view_may_name_other_headers(user: User, headers: list[str]) -> None:
     again = fetch(data, ClientCertificateAuthentication)
     assert (again.headers["X-Client-Name"], again.user) == ("ann", user)
     assert again.successful_authenticator.__class__ is ClientCertificateAuthentication
+
+
+def test_a_cookie_that_no_session_has_made_can_travel_too(user: User) -> None:
+    class CookieAuthentication(BaseAuthentication):
+        def authenticate(self, request: Any) -> Any:
+            return (user, None) if request.COOKIES.get("jwt") == "abc" else None
+
+    data = seal_for_link(ask(CookieAuthentication, headers=["Cookie"], HTTP_COOKIE="jwt=abc"))
+    request: Any = RequestFactory().get(PATH)
+    request.grip, request.user = GripData(request), AnonymousUser()
+    request.grip.link = Link("next", PATH, data=data)
+    assert request.COOKIES == {}  # which Django keeps
+    again = View(request, CookieAuthentication).initialize()
+    assert again.user == user
+    assert type(again.successful_authenticator) is CookieAuthentication
 
 
 def test_a_credential_that_is_too_long_is_told_with_its_size(user: User) -> None:

@@ -170,6 +170,30 @@ def test_one_item_is_published_for_every_transport(users: Users) -> None:
     assert item.actions == {"websocket": "close", "stream": "close", "response": "hint"}
 
 
+def test_websocket_api_views_are_found_too(users: Users) -> None:
+    rooms = [client.websocket("/room/a/") for client in users.clients]
+    stranger = GripClient().websocket("/room/a/")
+    close(user=users.users[0], channel="room:b")
+    assert not any(room.closed for room in [*rooms, stranger])
+    close(user=users.users[0], channel="room:a")
+    assert [room.close_code for room in rooms] == [4403, None]
+    close(user=users.users[1])
+    assert rooms[1].close_code == 4401
+    assert not stranger.closed
+    close(channel="room:a")
+    assert stranger.close_code == 4403
+
+
+def test_they_are_found_on_channels_that_were_joined_later_and_not_on_those_left(users: Users) -> None:
+    client, user = users.clients[0], users.users[0]
+    joined, left = client.websocket("/room/a/"), client.websocket("/room/a/")
+    for room in (joined, left):
+        room.send_json({"do": "join", "channel": "extra"})
+    left.send_json({"do": "leave", "channel": "extra"})
+    close(user=user, channel="extra")
+    assert (joined.close_code, left.close_code) == (4403, None)
+
+
 async def test_the_async_twin_does_the_same_at_once() -> None:
     with capture_publishes() as published:
         publication = await aclose_subscribers(user=7, channel="a:b")
