@@ -6,6 +6,7 @@ end of the pipe, which the kernel delivers even when the test process was killed
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import subprocess
 import sys
@@ -37,9 +38,16 @@ class Reaper:
                 bufsize=1,
                 start_new_session=True,
             )
+            atexit.register(self._end)
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.write(line + "\n")
+
+    def _end(self) -> None:
+        assert self._process is not None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            # Closes the pipe, and waits.
+            self._process.communicate(timeout=30)
 
 
 def end_tree(pid: int, *, grace: float) -> None:
