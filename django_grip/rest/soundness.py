@@ -17,6 +17,7 @@ __all__ = ["check_viewset"]
 
 # What the class method publish_changes() and signals go by, which know no route.
 _CLASS_NAMES = ("live_public", "live_serializer_class", "live_signals")
+_WATCHED = ("perform_create", "perform_update", "perform_destroy")
 _METHODS = ("get_live_channels", "get_publish_channels", "get_live_serializer_context", "find_live_channels")
 # RFC 6455, 4.1: the name of a subprotocol is a token.
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -78,8 +79,9 @@ def _check_methods(viewset: type[Any]) -> None:
         method = getattr(viewset, name)
         if not callable(method):
             raise ImproperlyConfigured(f"{viewset.__name__}.{name} must be a method, not {method!r}.")
-        if iscoroutinefunction(method):
-            raise ImproperlyConfigured(f"{viewset.__name__}.{name} must not be async: nothing awaits it.")
+    for name in (*_METHODS, *_WATCHED):
+        if iscoroutinefunction(getattr(viewset, name, None)):
+            raise ImproperlyConfigured(f"{viewset.__name__}.{name} must not be async: nothing here awaits it.")
 
 
 # -- what each attribute has to be; None when it is ------------------------------------------------------------------
