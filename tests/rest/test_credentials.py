@@ -76,6 +76,8 @@ def fetch(data: dict[str, str], *classes: Any, user: Any = None, **meta: Any) ->
     request: Any = RequestFactory().get(PATH, **meta)
     request.grip, request.user = GripData(request), user or AnonymousUser()
     request.grip.link = Link("next", PATH, data=data)
+    # A middleware may look at them, and Django keeps what was seen.
+    assert "host" not in request.headers
     return View(request, *classes).initialize()
 
 
