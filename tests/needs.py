@@ -54,7 +54,7 @@ NEEDS = {
     ),
     "postgresql": Need(
         "apt-get install postgresql; pip install -r tests/requirements.txt",
-        modules=("psycopg", "psutil"),
+        modules=("psycopg",),
         files=("/usr/lib/postgresql/*/bin/initdb",),
     ),
     "rest": _extra("rest", "rest_framework"),

@@ -146,6 +146,20 @@ def test_what_a_request_does_is_told_once_all_the_same(published: Captured, conn
     ]
 
 
+def test_of_very_many_objects_lists_hear_that_there_is_news_and_each_object_its_own(
+    published: Captured, connect: Any
+) -> None:
+    rows = [Project(name="x", slug=str(number)) for number in range(MAX_OBJECTS + 1)]
+    Project.objects.bulk_create(rows)
+    connect(Projects)
+    with transaction.atomic():
+        for project in Project.objects.all():
+            project.save()
+    heard = told(published, of=Projects)
+    assert heard[0] == ("list", INVALIDATE)
+    assert sorted(heard[1:]) == sorted((str(row.pk), event("updated", row.pk)) for row in rows)
+
+
 def test_routing_a_viewset_connects_it_once(published: Captured, connect: Any) -> None:
     class Routed(Projects):
         """Routed as a list and as a detail."""

@@ -341,6 +341,33 @@ def test_each_database_s_commit_counts_for_its_own_changes(other: None, publishe
     assert told(published, of=TicketViewSet) == ([] if fails == "default" else [("list", INVALIDATE)])
 
 
+class Replicated:
+    """Reads come from a copy, writes go to the original."""
+
+    def db_for_read(self, model: Any, **hints: Any) -> str:
+        return "copy"
+
+    def db_for_write(self, model: Any, **hints: Any) -> str:
+        return "default"
+
+    def allow_relation(self, *objects: Any, **hints: Any) -> bool:
+        return True
+
+
+def test_changes_are_told_with_the_database_that_was_written_to(
+    sqlite: None, published: Captured, settings: Any
+) -> None:
+    create()
+    settings.DATABASE_ROUTERS = [Replicated()]
+    with as_database(sqlite_entry(connection.settings_dict["NAME"]), "copy"):
+        for change, action in ((update, "updated"), (destroy, "deleted")):
+            published.clear()
+            with transaction.atomic(using="default"):
+                change()
+                assert published == []
+            assert told(published, of=Keyed)[0][1]["action"] == action
+
+
 # -- what else there is in a transaction -------------------------------------------------------------------------------
 
 
