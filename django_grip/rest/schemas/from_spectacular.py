@@ -87,8 +87,13 @@ def _working() -> Iterator[None]:
     """
     errors: dict[str, int] = GENERATOR_STATS._error_cache
     before = dict(errors)
-    with patched_settings(_SETTINGS), GENERATOR_STATS.silence():
-        yield
+    traces = list(GENERATOR_STATS._traces)
+    try:
+        with patched_settings(_SETTINGS), GENERATOR_STATS.silence():
+            yield
+    finally:
+        # Of what has raised in the middle of it, it would go on to tell.
+        GENERATOR_STATS._traces[:] = traces
     for message in errors:
         if errors[message] > before.get(message, 0):
             raise ValueError(message)
