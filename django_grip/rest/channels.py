@@ -9,8 +9,10 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from rest_framework.exceptions import ParseError
 
+from ..conf import grip_settings
 from ..exceptions import ChannelNameError
 from ..protocol.channels import Channel, as_channels, channel_name
 
@@ -20,14 +22,23 @@ __all__ = ["find_channels", "list_channel", "object_channel", "pair_channel", "u
 def find_channels(view: Any) -> list[Channel]:
     """The channels that a live view's connection shall be subscribed to.
 
-    Raises: ParseError, answered with a 400, for a value of the URL that names none.
+    Raises: ParseError, answered with a 400, for a value of the URL that names none; ImproperlyConfigured for more
+    than the proxy takes.
     """
     try:
-        return as_channels(view.find_live_channels())
+        channels = as_channels(view.find_live_channels())
     except ChannelNameError as error:
         if not view.kwargs:
             raise  # the developer's own
         raise ParseError(f"This URL names no channel: {error}") from error
+    limit = grip_settings().max_channels
+    # One more is of this package's own making: a guard, a channel that nobody publishes to.
+    if len(channels) + 1 > limit:
+        raise ImproperlyConfigured(
+            f"{type(view).__name__}.get_live_channels names too many: with those of its user and one of its own, a "
+            f"connection would be on {len(channels) + 1} channels, and the proxy takes {limit}."
+        )
+    return channels
 
 
 def list_channel(viewset: type) -> str:

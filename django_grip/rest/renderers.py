@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.functional import Promise
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 
 from ..event import Event
@@ -48,12 +49,16 @@ class _JSONBasedRenderer(BaseRenderer):
         return text.encode() if isinstance(text, str) else bytes(text)
 
     def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Context = None) -> bytes:
-        if data is None:
-            return b""
         response = (renderer_context or {}).get("response")
+        if data is None and not self.is_said(response):
+            return b""
         if response is not None and self.is_plain(response):
             return self._render_plain(data, response, renderer_context)
         return self.render_data(data, renderer_context)
+
+    def is_said(self, response: Any) -> bool:
+        """Whether something is written for no data at all, where other renderers write nothing."""
+        return False
 
     def is_plain(self, response: Any) -> bool:
         """Whether a response says something else than what this format is for, such as an error: that is plain JSON."""
@@ -81,15 +86,18 @@ class EventStreamRenderer(_JSONBasedRenderer):
     charset = "utf-8"
 
     def render_data(self, data: Any, renderer_context: Context) -> bytes:
-        if not isinstance(data, Event):
-            text = data if isinstance(data, str) else self.to_json(data, renderer_context).decode()
-            return encode_sse(text).encode()
-        text = data.data if isinstance(data.data, str) else self.to_json(data.data, renderer_context).decode()
-        return Event(text, event=data.event, id=data.id, retry=data.retry).to_sse().encode()
+        event = data if isinstance(data, Event) else Event(data)
+        # A lazy string is text like any other.
+        is_text = isinstance(event.data, (str, Promise))
+        text = str(event.data) if is_text else self.to_json(event.data, renderer_context).decode()
+        return encode_sse(text, event=event.event, id=event.id, retry=event.retry).encode()
 
 
 class SnapshotRenderer(EventStreamRenderer):
     """The beginning of a live viewset's stream: the event that `events.snapshot` describes."""
+
+    def is_said(self, response: Any) -> bool:
+        return response is not None and not self.is_plain(response)
 
     def is_plain(self, response: Any) -> bool:
         # With another status, no stream begins.

@@ -120,6 +120,16 @@ def test_the_snapshot_is_what_a_get_has(grip_client: GripClient, routes: Routes)
         assert stream.receive_event().json() == {"action": "snapshot", "data": grip_client.get(url + query).json()}
 
 
+def test_nothing_is_a_snapshot_too(grip_client: GripClient, routes: Routes) -> None:
+    class Nothing(View):
+        def list(self, request: Any) -> Response:
+            return Response()
+
+    stream = grip_client.stream(routes.add(Nothing), headers=STREAM)
+    assert stream.receive_event().json() == {"action": "snapshot", "data": None}
+    assert stream.response.headers["Content-Type"] == "text/event-stream; charset=utf-8"
+
+
 @pytest.mark.parametrize("path", ["?format=sse", ".sse"])
 def test_a_format_suffix_opens_it_too(grip_client: GripClient, url: str, path: str) -> None:
     stream = grip_client.stream(url.rstrip("/") + "/" + path if "?" in path else url.rstrip("/") + path)
@@ -254,6 +264,26 @@ def test_a_user_is_found_by_close_subscribers(grip_client: GripClient, url: str)
     assert stream.channels > {"tickets", f"live-user:{user.pk}"}
     publish(f"live-user:{user.pk}", HttpStreamFormat(action="close"))
     assert stream.ended
+
+
+def test_more_channels_than_the_proxy_takes_are_the_developers_mistake(grip_client: GripClient, routes: Routes) -> None:
+    class Many(View):
+        count = 9
+
+        def get_live_channels(self) -> list[str]:
+            return [f"group:{number}" for number in range(self.count)]
+
+    grip_client.force_login(User.objects.create_user("ann"))
+    url = routes.add(Many)
+    assert len(grip_client.stream(url, headers=STREAM).channels) == 19
+    Many.count = 10
+    assert grip_client.get(url).status_code == 200
+    text = (
+        r"^Many\.get_live_channels names too many: with those of its user and one of its own, a connection would be on "
+        r"22 channels, and the proxy takes 20\.$"
+    )
+    with pytest.raises(ImproperlyConfigured, match=text):
+        grip_client.stream(url, headers=STREAM)
 
 
 # -- the second look ---------------------------------------------------------------------------------------------------

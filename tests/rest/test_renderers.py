@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from typing import Any
+from uuid import UUID
 
 import pytest
+from django.utils.translation import gettext_lazy
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import CursorPagination, PageNumberPagination
 from rest_framework.permissions import AllowAny
@@ -68,6 +71,11 @@ def say(client: Any, routes: Routes) -> Any:
         ({"text": "a\nb\u2028ü"}, 'data: {"text":"a\\nb\\u2028ü"}\n\n'),
         (Event({"a": 1}, event="news", id="5", retry=100), 'event: news\nid: 5\nretry: 100\ndata: {"a":1}\n\n'),
         (Event("text"), "data: text\n\n"),
+        (gettext_lazy("Yes"), "data: Yes\n\n"),
+        (
+            Event({"when": date(2026, 1, 2), "id": UUID(int=5)}),
+            'data: {"when":"2026-01-02","id":"00000000-0000-0000-0000-000000000005"}\n\n',
+        ),
         (Event(None, event="tick"), "event: tick\ndata: null\n\n"),
     ],
 )
