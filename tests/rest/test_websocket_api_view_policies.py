@@ -23,6 +23,7 @@ from ..fake_proxy import close, events_of, sent, text
 from ..views.conftest import ending
 from ..views.users import end_session, make_session, make_user, users
 from .api_sockets import Socket, TokenAuthentication, accounts, logged, stack, world
+from .models import Ticket
 
 __all__ = ["accounts", "logged", "stack", "world"]
 
@@ -446,6 +447,76 @@ def test_a_wrong_version_is_refused(world):
     world.serve(View, "<version>/ws/")
     assert world.http.websocket("/v2/ws/").status_code == 404
     assert world.http.websocket("/v1/ws/").accepted
+
+
+def test_a_version_that_only_accept_could_tell_is_the_default(world):
+    class Versions(versioning.AcceptHeaderVersioning):
+        allowed_versions = ["1", "2"]
+        default_version = "1"
+
+    class View(Socket):
+        versioning_class = Versions
+
+        def on_open(self):
+            self.send(self.request.version)
+
+    ws = world.open(View, headers={"accept": "application/json; version=2"})
+    assert ws.receive_json() == "1"
+
+
+# -- objects -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_object_of_the_url_is_looked_up_as_in_a_generic_view(world):
+    class IsTitled(permissions.BasePermission):
+        def has_object_permission(self, request, view, obj):
+            return obj.title != "secret"
+
+    class View(Socket):
+        queryset = Ticket.objects.all()
+        permission_classes = [IsTitled]
+
+        def on_open(self):
+            self.send(self.get_object().title)
+
+        def on_refresh(self):
+            self.get_object()
+
+        @ws_action("title")
+        def tell_title(self, data):
+            return self.get_object().title
+
+    world.serve(View, "tickets/<pk>/")
+    ticket = Ticket.objects.create(title="open")
+    secret = Ticket.objects.create(title="secret")
+    refused = world.http.websocket(f"/tickets/{secret.pk}/", headers=world.token()).response
+    assert (refused.status_code, refused.json()) == (403, {"detail": exceptions.PermissionDenied.default_detail})
+    assert world.http.websocket("/tickets/0/").status_code == 404
+    with world.http.websocket(f"/tickets/{ticket.pk}/") as ws:
+        assert ws.receive_json() == "open"
+        ticket.delete()
+        ws.send_json({"action": "title", "ref": 1})
+        assert (ws.receive_json()["status"], ws.closed) == (404, False)
+        world.http.advance(60)
+        assert ending(ws) == (4404, "not found")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("may", "speaks"), [((), 403), (("rest.add_ticket",), 200)])
+def test_model_permissions_let_listen_and_ask_for_add_to_speak(world, may, speaks):
+    class View(Socket):
+        queryset = Ticket.objects.all()
+        permission_classes = [permissions.DjangoModelPermissions]
+
+        @ws_action("add")
+        def add(self, data):
+            return Ticket.objects.create(title=data).title
+
+    with world.open(View, headers=world.token(may=may)) as ws:
+        ws.send_json({"action": "add", "ref": 1, "data": "x"})
+        assert ws.receive_json()["status"] == speaks
+    assert Ticket.objects.exists() is (speaks == 200)
 
 
 # -- the subprotocol that brings a token -------------------------------------------------------------------------------
