@@ -208,6 +208,14 @@ def test_the_views_own_authenticators_are_asked_before_the_user_is_believed(user
         _ = fetch(data, SessionAuthentication).user
 
 
+def test_nor_is_one_who_is_inactive_where_the_backend_would_let_them_in(user: User, settings: Any) -> None:
+    settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.AllowAllUsersModelBackend"]
+    data = seal_for_link(ask(QueryKeyAuthentication, path=f"{PATH}?key=ann"))
+    User.objects.filter(pk=user.pk).update(is_active=False)
+    with pytest.raises(Exception, match="The user who opened this stream is no longer logged in"):
+        _ = fetch(data, SessionAuthentication).user
+
+
 @pytest.mark.parametrize("sealed", ["", "A", "AAAA" * 20, "é", "%", "\x00", "x" * 5000])
 def test_a_seal_that_does_not_open_is_refused(user: User, sealed: str) -> None:
     request = fetch({"auth": sealed}, SessionAuthentication, user=user)

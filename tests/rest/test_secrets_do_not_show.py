@@ -22,6 +22,7 @@ from django.test import AsyncRequestFactory, RequestFactory
 from django.views.debug import ExceptionReporter
 from rest_framework.authtoken.models import Token
 
+from django_grip.handler import GripHandler
 from django_grip.testing import GripClient
 
 from .auth_project import EitherViewSet
@@ -137,7 +138,8 @@ def test_gunicorn_s_access_log_has_no_ticket(client: GripClient) -> None:
     assert ticket not in str(atoms)
 
 
-def test_the_access_log_of_an_asgi_server_has_no_ticket(client: GripClient) -> None:
+@pytest.mark.parametrize("handler", [ASGIHandler, GripHandler])
+def test_the_access_log_of_an_asgi_server_has_no_ticket(client: GripClient, handler: type[ASGIHandler]) -> None:
     request = AsyncRequestFactory().get(f"/api/either/?a=1&ticket={get_ticket(client)}", headers=STREAM)
     begun: list[bytes] = []
 
@@ -153,7 +155,7 @@ def test_the_access_log_of_an_asgi_server_has_no_ticket(client: GripClient) -> N
         return message if message is not None else await asyncio.Event().wait()
 
     # Here and not in an async test, whose views would run on another thread than its database.
-    async_to_sync(ASGIHandler())(scope, receive, send)
+    async_to_sync(handler())(scope, receive, send)
     assert begun == [b"a=1"]
 
 
