@@ -122,24 +122,22 @@ def test_a_message_that_does_not_validate_is_answered_and_the_next_is_heard(worl
     assert ws.receive_json()["heard"]["text"] == "hi"
 
 
-@pytest.mark.parametrize(
-    ("ref", "told"),
-    [(3, 3), ("a", "a"), ("x" * 101, None), (2**53, None), (1.5, None), (True, None), ([1], None), ({"a": 1}, None)],
-)
-def test_an_error_has_the_messages_own_ref_if_it_is_one(world, ref, told):
-    ws = world.open(Chat)
-    ws.send_json({"ref": ref, "text": ""})
-    assert ws.receive_json() == error({"text": ["This field may not be blank."]}, ref=told)
+REFS = [(3, 3), ("a", "a"), ("x" * 101, None), (2**53, None), (1.5, None), (True, None), ([1], None), ({"a": 1}, None)]
 
 
-@pytest.mark.parametrize(
-    ("message", "kind"), [([1, 2], "list"), ("hi", "str"), (5, "int"), (1.5, "float"), (True, "bool")]
-)
-def test_what_is_no_object_is_the_serializers_to_refuse(world, message, kind):
+def test_an_error_has_the_messages_own_ref_if_it_is_one(world):
     ws = world.open(Chat)
-    ws.send_json(message)
-    text = f"Invalid data. Expected a dictionary, but got {kind}."
-    assert ws.receive_json() == error({"non_field_errors": [text]})
+    for ref, told in REFS:
+        ws.send_json({"ref": ref, "text": ""})
+        assert ws.receive_json() == error({"text": ["This field may not be blank."]}, ref=told)
+
+
+def test_what_is_no_object_is_the_serializers_to_refuse(world):
+    ws = world.open(Chat)
+    for message in ([1, 2], "hi", 5, 1.5, True):
+        ws.send_json(message)
+        text = f"Invalid data. Expected a dictionary, but got {type(message).__name__}."
+        assert ws.receive_json() == error({"non_field_errors": [text]})
 
 
 def test_null_is_a_message_without_data(world):
@@ -214,50 +212,31 @@ def test_errors_within_data_are_told_as_drf_does(world):
     assert ws.receive_json() == error({"name": ["Not a valid string."], "tags": {"1": ["Not a valid string."]}}, ref=1)
 
 
-@pytest.mark.parametrize(
-    ("message", "errors", "ref"),
-    [
-        (
-            {"action": "nonsense", "ref": 1},
-            {"action": ["There is no action 'nonsense' here, but: echo, fail, none, rename, state."]},
-            1,
-        ),
-        (
-            {"action": "x" * 1000, "ref": 1},
-            {"action": [f"There is no action '{'x' * 50}...' here, but: echo, fail, none, rename, state."]},
-            1,
-        ),
-        ({"action": "on_open"}, ["There is no action 'on_open' here"], None),
-        ({"action": "repeat"}, ["There is no action 'repeat' here"], None),
-        ({"action": ["echo"], "ref": 5}, {"action": ['Name the action, as a string such as "list".']}, 5),
-        ({"action": None}, {"action": ['Name the action, as a string such as "list".']}, None),
-        ({"ref": 6}, {"action": ['Name the action, as a string such as "list".']}, 6),
-        (
-            {"action": "echo", "ref": [1]},
-            {
-                "ref": [
-                    "A ref is a string of at most 100 characters, or a whole number from -(2^53-1) to 2^53-1.",
-                ]
-            },
-            None,
-        ),
-        (
-            {"action": "echo", "pk": 1, "ref": 7},
-            {"detail": "A message has no 'pk'; it may have: action, ref, data."},
-            7,
-        ),
-        ([{"action": "echo"}], ["A message is an object such as"], None),
-        ("echo", ["A message is an object such as"], None),
-    ],
-)
-def test_a_message_that_is_no_action_is_told_what_there_is(world, message, errors, ref):
+OFFERED = "but: echo, fail, none, rename, state."
+NO_NAME = {"action": ['Name the action, as a string such as "list".']}
+NO_REF = "A ref is a string of at most 100 characters, or a whole number from -(2^53-1) to 2^53-1."
+AN_OBJECT = 'A message is an object such as {"action": "list", "ref": 1}, not'
+
+NO_ACTIONS = [
+    ({"action": "nonsense", "ref": 1}, {"action": [f"There is no action 'nonsense' here, {OFFERED}"]}, 1),
+    ({"action": "x" * 1000, "ref": 1}, {"action": [f"There is no action '{'x' * 50}...' here, {OFFERED}"]}, 1),
+    ({"action": "on_open"}, {"action": [f"There is no action 'on_open' here, {OFFERED}"]}, None),
+    ({"action": "repeat"}, {"action": [f"There is no action 'repeat' here, {OFFERED}"]}, None),
+    ({"action": ["echo"], "ref": 5}, NO_NAME, 5),
+    ({"action": None}, NO_NAME, None),
+    ({"ref": 6}, NO_NAME, 6),
+    ({"action": "echo", "ref": [1]}, {"ref": [NO_REF]}, None),
+    ({"action": "echo", "pk": 1, "ref": 7}, {"detail": "A message has no 'pk'; it may have: action, ref, data."}, 7),
+    ([{"action": "echo"}], {"detail": f"{AN_OBJECT} an array."}, None),
+    ("echo", {"detail": f"{AN_OBJECT} a string."}, None),
+]
+
+
+def test_a_message_that_is_no_action_is_told_what_there_is(world):
     ws = world.open(Room)
-    ws.send_json(message)
-    told = ws.receive_json()
-    if isinstance(errors, list):
-        assert errors[0] in str(told["errors"])
-        errors = told["errors"]
-    assert told == error(errors, ref=ref)
+    for message, errors, ref in NO_ACTIONS:
+        ws.send_json(message)
+        assert ws.receive_json() == error(errors, ref=ref)
     ws.send_json({"action": "echo", "data": "still here"})
     assert ws.receive_json() == answer("still here")
 
@@ -343,32 +322,29 @@ def test_an_action_may_return_a_response(world):
 # -- errors ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("failure", "expected"),
-    [
-        ("validation", error({"name": ["Taken."]}, ref=1)),
-        ("sentence", error({"detail": ["Taken."]}, ref=1)),
-        ("not found", error({"detail": "Not found."}, ref=1, status=404)),
-        ("http404", error({"detail": "nothing here"}, ref=1, status=404)),
-        ("denied", error({"detail": "Not you."}, ref=1, status=403)),
-        ("django", error({"detail": "Not allowed."}, ref=1, status=403)),
-        ("unknown user", error({"detail": "Authentication credentials were not provided."}, ref=1, status=401)),
-        (
-            "throttled",
-            error(
-                {"detail": "Request was throttled. Expected available in 8 seconds."}, ref=1, status=429, retry_after=8
-            ),
-        ),
-        ("own", error({"detail": "In use."}, ref=1, status=409)),
-    ],
-)
-def test_what_drf_knows_is_answered_and_the_connection_stays(world, logged, failure, expected):
+NOBODY = "Authentication credentials were not provided."
+WAIT = "Request was throttled. Expected available in 8 seconds."
+ANSWERED = {
+    "validation": error({"name": ["Taken."]}, ref=1),
+    "sentence": error({"detail": ["Taken."]}, ref=1),
+    "not found": error({"detail": "Not found."}, ref=1, status=404),
+    "http404": error({"detail": "nothing here"}, ref=1, status=404),
+    "denied": error({"detail": "Not you."}, ref=1, status=403),
+    "django": error({"detail": "Not allowed."}, ref=1, status=403),
+    "unknown user": error({"detail": NOBODY}, ref=1, status=401),
+    "throttled": error({"detail": WAIT}, ref=1, status=429, retry_after=8),
+    "own": error({"detail": "In use."}, ref=1, status=409),
+}
+
+
+def test_what_drf_knows_is_answered_and_the_connection_stays(world, logged):
     ws = world.open(Room)
-    ws.send_json({"action": "fail", "ref": 1, "data": failure})
-    assert ws.receive_json() == expected
-    ws.send_json({"action": "state"})
-    assert ws.receive_json() == answer({})
-    assert logged() == [f"The action fail at /ws/: {expected['status']}."]
+    for failure, expected in ANSWERED.items():
+        ws.send_json({"action": "fail", "ref": 1, "data": failure})
+        assert ws.receive_json() == expected
+        ws.send_json({"action": "state"})
+        assert ws.receive_json() == answer({})
+    assert logged() == [f"The action fail at /ws/: {expected['status']}." for expected in ANSWERED.values()]
 
 
 @pytest.mark.parametrize("failure", ["bug", "stop"])
@@ -522,51 +498,51 @@ def test_an_answer_too_large_for_the_proxy_is_told(world):
 # -- bad input ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "message",
-    [
-        "",
-        " ",
-        "{",
-        "nonsense",
-        '{"action": "echo"} x',
-        "NaN",
-        '{"action": "echo", "data": 1e999}',
-        '"\\ud800"',
-        "[" * 90_000,
-    ],
-    ids=["empty", "blank", "half", "word", "more", "nan", "infinite", "surrogate", "deep"],
-)
-def test_what_is_no_json_is_answered_and_the_connection_stays(world, message):
+NO_JSON = {
+    "empty": "",
+    "blank": " ",
+    "half": "{",
+    "word": "nonsense",
+    "more": '{"action": "echo"} x',
+    "nan": "NaN",
+    "infinite": '{"action": "echo", "data": 1e999}',
+    "surrogate": '"\\ud800"',
+    "deep": "[" * 90_000,
+}
+
+
+def test_what_is_no_json_is_answered_and_the_connection_stays(world):
     ws = world.open(Room)
-    ws.send(message)
-    assert ws.receive_json() == error({"detail": "The message is not JSON."})
-    ws.send_json({"action": "echo", "data": "still here"})
-    assert ws.receive_json() == answer("still here")
+    for name, message in NO_JSON.items():
+        ws.send(message)
+        assert ws.receive_json() == error({"detail": "The message is not JSON."}), name
+        ws.send_json({"action": "echo", "data": "still here"})
+        assert ws.receive_json() == answer("still here")
 
 
-@pytest.mark.parametrize(("depth", "message"), [(49, None), (60, "levels"), (400, "levels"), (2_000, "not JSON")])
+DEPTHS = [(49, None), (60, "levels"), (400, "levels"), (2_000, "not JSON")]
+
+
 @pytest.mark.parametrize("kind", ["action", "other"])
-def test_deep_data_is_answered_or_refused_but_breaks_nothing(world, depth, message, kind):
+def test_deep_data_is_answered_or_refused_but_breaks_nothing(world, kind):
     class View(Both):
         def get_serializer_class(self):
             return None
 
     ws = world.open(View)
-    data = '{"name": [' * depth + "1" + "]}" * depth
-    ws.send(f'{{"action": "shout", "ref": 1, "data": {data}}}' if kind == "action" else f'{{"ref": 1, "data": {data}}}')
-    told = ws.receive_json()
     texts = {
         "levels": error({"detail": "The message is nested too deeply: 100 levels are the most."}, ref=1),
         "not JSON": error({"detail": "The message is not JSON."}),
     }
-    if message is None:
-        heard = {"action": told.get("data"), "other": told.get("heard", {}).get("data")}[kind]
-        assert heard == json.loads(data)
-    else:
-        assert told == texts[message]
-    ws.send_json({"action": "shout", "data": "still here"})
-    assert ws.receive_json() == answer("still here")
+    for depth, refused in DEPTHS:
+        data = '{"name": [' * depth + "1" + "]}" * depth
+        head = '"action": "shout", ' if kind == "action" else ""
+        ws.send(f'{{{head}"ref": 1, "data": {data}}}')
+        told = ws.receive_json()
+        if refused is None:
+            assert (told["data"] if kind == "action" else told["heard"]["data"]) == json.loads(data)
+        else:
+            assert told == texts[refused]
 
 
 def test_a_megabyte_of_json_closes_the_connection(world):
