@@ -19,6 +19,7 @@ from django_grip import Event, guard, publish, set_hold_longpoll
 from django_grip.testing import AsyncGripClient, GripClient
 
 from ..fake_proxy import PROXIES, proxied
+from ..stacks import Site
 from .models import Ticket
 from .project import TicketViewSet
 from .serving import Routes
@@ -303,6 +304,17 @@ def test_news_without_a_change_do_not_prolong_the_wait(hold: Any, at: Any) -> No
     over = replay(hold, held)
     assert (over.status_code, over.headers["Preference-Applied"]) == (304, "wait=30")
     assert not [name for name in over.headers if name.startswith("Grip")]
+
+
+@pytest.mark.parametrize("stack", ["wsgi", "asgi, sync views"])
+@pytest.mark.django_db(transaction=True)
+def test_there_may_be_several_headers(settings: Any, stack: str) -> None:
+    site = Site(stack, settings)
+    site.route("tickets/", View.as_view({"get": "list"}))
+    etag = site.get("/tickets/").headers["ETag"]
+    headers = [*proxied().items(), ("Prefer", "respond-async"), ("Prefer", 'return=minimal, WAIT="12"')]
+    held = site.get("/tickets/", headers=[*headers, ("If-None-Match", '"x"'), ("If-None-Match", etag)])
+    assert (held.headers["Grip-Timeout"], held.headers["Preference-Applied"]) == ("12", "wait=12")
 
 
 # -- around it ---------------------------------------------------------------------------------------------------------
