@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -39,7 +40,10 @@ def port() -> Iterator[int]:
 @contextmanager
 def running_demo(directory: Path, port: int, *arguments: str) -> Iterator[tuple[RigProcess, str]]:
     """Run a demo; what comes is its process and the address it prints."""
-    env = {"BOARD_DATABASE": str(directory / "board.sqlite3")}
+    env = {
+        "BOARD_DATABASE": str(directory / "board.sqlite3"),
+        "TICKETS_DATABASE": str(directory / "tickets.sqlite3"),
+    }
     demo = RigProcess("demo", [*DEMO, "--port", str(port), *arguments], log=directory / "log", env=env)
     demo.start()
     try:
@@ -111,6 +115,28 @@ def test_what_the_function_views_demo_says_works(tmp_path: Path, port: int, argu
         os.kill(demo.pid, signal.SIGTERM)
         wait_until(lambda: not demo.is_alive(), "a plain kill ends the demo")
         wait_until(lambda: not any(process.is_running() for process in processes), "its processes end with it")
+
+
+@pytest.mark.needs("rest")
+@pytest.mark.parametrize("arguments", ENGINES)
+def test_what_the_rest_demo_says_works(tmp_path: Path, port: int, arguments: list[str]) -> None:
+    with running_demo(tmp_path, port, "rest_tickets", *arguments) as (demo, url), http_client(url) as client:
+        assert "<title>Help desk" in client.get("/").text
+        assert f"ws://ada:ada@127.0.0.1:{port}/api/tickets/" in demo.log_text()
+        client.auth = ("ada", "ada")
+        titles = [ticket["title"] for ticket in client.get("/api/tickets/").json()]
+        assert "The coffee machine blinks" in titles
+        with (
+            open_events(client, "/api/tickets/", headers={"Accept": "text/event-stream"}) as events,
+            open_websocket(f"ws://ada:ada@127.0.0.1:{port}/api/tickets/") as ws,
+        ):
+            assert [ticket["title"] for ticket in next(events).json()["data"]] == titles
+            ws.send('{"action": "list", "ref": 1}')
+            subscribed, answer = (json.loads(message) for message in receive(ws, 2))
+            assert subscribed["action"] == "subscribed"
+            assert [ticket["title"] for ticket in answer["data"]] == titles
+            end_with_ctrl_c(demo)
+    assert "Traceback" not in demo.log_text()
 
 
 def test_without_pushpin_the_demo_says_so_in_one_sentence(tmp_path: Path) -> None:
