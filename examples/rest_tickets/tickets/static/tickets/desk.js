@@ -38,8 +38,10 @@ function makeEditable(row, now) {
   opener.onclick = () => {
     const open = row.querySelector(".editor");
     opener.setAttribute("aria-expanded", String(!open));
-    if (open) open.remove();
-    else row.append(makeEditor(now, () => opener.click()));
+    if (open) return open.remove();
+    const editor = makeEditor(now, () => opener.click());
+    row.append(editor);
+    editor.scrollIntoView({ block: "nearest" });
   };
 }
 

@@ -9,6 +9,7 @@ export class TicketList {
     this.element = document.getElementById(name);
     this.edit = edit;
     this.rows = new Map(); // pk -> { row, ticket }
+    this.isFilled = false; // what comes before that is no news
   }
 
   // The whole list, as a GET answers it.
@@ -16,6 +17,7 @@ export class TicketList {
     const known = new Set(tickets.map(({ id }) => id));
     for (const pk of this.rows.keys()) if (!known.has(pk)) this.remove(pk);
     for (const ticket of tickets) this.put(ticket);
+    this.isFilled = true;
   }
 
   put(ticket) {
@@ -37,8 +39,10 @@ export class TicketList {
       const next = [...this.element.children].find(({ dataset }) => Number(dataset.pk) < ticket.id);
       this.element.insertBefore(row, next ?? null);
     }
-    flash(row);
-    notify(this.name);
+    if (this.isFilled) {
+      flash(row);
+      notify(this.name);
+    }
   }
 
   remove(pk) {
