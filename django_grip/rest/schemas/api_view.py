@@ -24,6 +24,7 @@ def describe_api_view(endpoint: Endpoint, schemas: SerializerSchemas) -> Channel
     view_class: Any = endpoint.view_class
     view = view_class(**endpoint.initkwargs)
     view.request, view.args, view.kwargs, view.format_kwarg = None, (), {}, None
+    view.swagger_fake_view = True
     messages: dict[str, Message] = {}
     operations: list[Operation] = []
     definitions: dict[str, Schema] = dict(DEFINITIONS)

@@ -28,6 +28,8 @@ class DRFSchemas:
     def describe_action(self, endpoint: Endpoint, method: str) -> Described:
         view = BaseSchemaGenerator().create_view(endpoint.view, method)
         view.request = _make_request(endpoint, method)
+        # As drf-spectacular has it: for what a viewset cannot tell without a user.
+        view.swagger_fake_view = True
         mapper = _Mapper(view)
         if view.action not in _STANDARD_ACTIONS:
             return Described({} if method in _WRITES else None, {})
