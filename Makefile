@@ -2,8 +2,8 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-# Test processes at once. Most of the tests' time is spent waiting for other processes.
-WORKERS ?= auto
+# Test processes at once: more than there are processors, as much of the tests' time is spent waiting for others.
+WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 2)))
 
 # What the demos run in: the package, a server and Django REST framework, and nothing of what tests need.
 DEMO_VENV ?= .venv-demo

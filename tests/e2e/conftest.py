@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from .embedded_site import EmbeddedSite
-from .engines import MARKERS, NO_STACK, STACKS, Stack, as_parameter, stacks_of
+from .engines import MARKERS, NO_STACK, STACKS, Stack, as_group, as_parameter, stacks_of
 from .processes import LOGS
 from .pushpin_site import PushpinSite
 from .sites import Site, SitePool
@@ -36,6 +36,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         one_each = {stack.engine: stack for stack in reversed(stacks_of(metafunc.definition))}
         engines = [as_parameter(stack) for stack in reversed(one_each.values())]
         metafunc.parametrize("engine", engines or [NO_STACK], indirect=True, scope="session")
+    if "sites" in metafunc.fixturenames:
+        stacks = stacks_of(metafunc.definition)
+        names = dict.fromkeys(stack.engine for stack in stacks)
+        groups = [[stack for stack in stacks if stack.engine == name] for name in names]
+        metafunc.parametrize("sites", [as_group(group) for group in groups] or [NO_STACK], indirect=True)
 
 
 @pytest.fixture(scope="session")
@@ -67,6 +72,12 @@ def _sites() -> Iterator[SitePool]:
 def site(stack: Stack, _sites: SitePool, request: pytest.FixtureRequest) -> Site:
     """A running site, shared with other tests that ask for the same options: take channels from ``channel``."""
     return _sites.get(stack, _options(request))
+
+
+@pytest.fixture
+def sites(request: pytest.FixtureRequest, _sites: SitePool) -> list[Site]:
+    """The running sites of an engine, one for each interface: a test that waits for a clock does so once for all."""
+    return [_sites.get(stack, _options(request)) for stack in request.param]
 
 
 @pytest.fixture

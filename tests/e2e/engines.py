@@ -96,6 +96,12 @@ def as_parameter(stack: Stack) -> object:
     return pytest.param(stack, id=stack.name, marks=[pytest.mark.needs(*stack.needs)])
 
 
+def as_group(stacks: list[Stack]) -> object:
+    """The stacks of one engine as one parameter."""
+    needs = dict.fromkeys(name for stack in stacks for name in stack.needs)
+    return pytest.param(stacks, id=stacks[0].engine, marks=[pytest.mark.needs(*needs)])
+
+
 NO_STACK = pytest.param(
     None,
     id="no-stack",

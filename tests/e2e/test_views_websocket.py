@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -298,16 +299,17 @@ def test_a_ping_of_the_client_is_answered(site: Site, puppet: str) -> None:
         assert ws.ping().wait(60)
 
 
-def test_a_silent_connection_is_asked_again_and_ended_when_its_session_is_gone(site: Site, channel: str) -> None:
-    backstage = Backstage(site, channel)
-    with logged_in(site, "ada") as ada, logged_in(site, "bob") as bob:
-        path = f"/views/member/{channel}/"
-        with (
-            open_as(site, path, ada, ping_interval=None) as stays,
-            open_as(site, path, bob, ping_interval=None) as goes,
-        ):
+def test_a_silent_connection_is_asked_again_and_ended_when_its_session_is_gone(sites: list[Site], channel: str) -> None:
+    path = f"/views/member/{channel}/"
+    with ExitStack() as stack:
+        opened = []
+        for site in sites:
+            ada, bob = (stack.enter_context(logged_in(site, name)) for name in ("ada", "bob"))
+            stays, goes = (stack.enter_context(open_as(site, path, user, ping_interval=None)) for user in (ada, bob))
             bob.post("/views/log-out/").raise_for_status()
+            opened.append((site, stays, goes))
+        for site, stays, goes in opened:
             # The proxy asks after twenty seconds, which is the least it can be told.
             assert closing(goes) == (4401, "log in again")
-            backstage.wait_notes(["refresh"])
+            Backstage(site, channel).wait_notes(["refresh"])
             assert ask(stays, "tell")["user"] == "ada"
