@@ -41,7 +41,8 @@ class LiveViewSetExtension(OpenApiViewExtension):  # type: ignore[no-untyped-cal
         """What the project's own extension makes of the viewset, if it has one."""
         for extension in sorted(self._registry, key=lambda each: each.priority, reverse=True):
             if extension is not type(self) and extension._matches(self.target):
-                return extension(self.target_callback).view_replacement()
+                # Those before drf-spectacular 0.29 are given the class.
+                return extension(getattr(self, "target_callback", self.target)).view_replacement()
         return self.target
 
 

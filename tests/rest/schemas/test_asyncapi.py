@@ -13,6 +13,8 @@ from tests.asyncapi.documents import check, make, payload_errors, received, reso
 from ..models import Project, Ticket
 from ..sockets import make_user, said
 
+pytestmark = pytest.mark.needs("rest", "simplejwt")
+
 STANDARD = ["list", "create", "retrieve", "update", "partial_update", "destroy"]
 
 

@@ -21,7 +21,7 @@ from ..models import Ticket
 from ..project import TicketSerializer
 from .project import ShownSerializer, TicketViewSet
 
-pytestmark = pytest.mark.needs("spectacular")
+pytestmark = pytest.mark.needs("spectacular", "simplejwt")
 
 URLCONF = "tests.rest.schemas.project"
 EVENT_STREAM = "text/event-stream"
