@@ -13,8 +13,11 @@ from tests.e2e.project.on_the_loop import put_on_the_loop
 globals().update(json.loads(os.environ["GRIP_E2E_SETTINGS"]))
 if os.environ.get("GRIP_E2E_MIDDLEWARE") == "async":
     MIDDLEWARE = put_on_the_loop(MIDDLEWARE)  # noqa: F405
+    # The admin looks for its middleware by name.
+    SILENCED_SYSTEM_CHECKS = ["admin.E408", "admin.E409", "admin.E410"]
 for _database in globals().get("DATABASES", {}).values():
-    _database["NAME"] = Path(os.environ["GRIP_E2E_DIRECTORY"]) / "db.sqlite3"
+    if _database["ENGINE"].endswith(".sqlite3"):
+        _database["NAME"] = Path(os.environ["GRIP_E2E_DIRECTORY"]) / "db.sqlite3"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
