@@ -1,0 +1,329 @@
+"""The help desk, on every engine, with real clients: one URL, four transports, and each group with its own tickets."""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+import json
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from typing import Any
+
+import httpx
+import pytest
+from websockets.exceptions import InvalidStatus
+
+from .clients import http_client, open_events, open_websocket, receive
+from .servers import ROOT, Project
+from .sites import Site
+
+EXAMPLE = Project(package="", directory=ROOT / "examples" / "rest_tickets", ready="/static/tickets/icon.svg")
+URL = "/api/tickets/"
+
+# One site serves all tests of this file, so each makes tickets of its own.
+pytestmark = [
+    pytest.mark.needs("rest"),
+    pytest.mark.site(
+        project=EXAMPLE,
+        env={"DJANGO_SETTINGS_MODULE": "tests.e2e.example_settings"},
+        # HTTP Basic hashes the password at each request, and the usual way takes a good part of a second.
+        settings={"PASSWORD_HASHERS": ["django.contrib.auth.hashers.MD5PasswordHasher"]},
+    ),
+]
+
+
+@pytest.fixture
+def desk(site: Site) -> Site:
+    """The site, with its people and groups."""
+    if not (site.app.directory / "db.sqlite3").exists():
+        for command in (["migrate", "--verbosity", "0"], ["demo_data"]):
+            manage(site, *command)
+    return site
+
+
+def manage(site: Site, *command: str) -> None:
+    line = [sys.executable, str(EXAMPLE.directory / "manage.py"), *command]
+    subprocess.run(line, env=site.app.environment(), cwd=ROOT, check=True, timeout=60)
+
+
+class Person:
+    """Somebody who works at the help desk, with clients of their own."""
+
+    def __init__(self, site: Site, name: str) -> None:
+        self.site = site
+        self.name = name
+        self.headers = {"Authorization": "Basic " + base64.b64encode(f"{name}:{name}".encode()).decode()}
+        self.http = http_client(site.url)
+        self.http.headers.update(self.headers)
+
+    def create(self, title: str, **fields: Any) -> Any:
+        answer = self.http.post(URL, json={"title": title, **fields})
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    def change(self, pk: int, **fields: Any) -> Any:
+        answer = self.http.patch(f"{URL}{pk}/", json=fields)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def tickets(self, **headers: str) -> httpx.Response:
+        return self.http.get(URL, headers=headers)
+
+    def numbers(self) -> list[int]:
+        return [ticket["id"] for ticket in self.tickets().json()]
+
+    def events(self, path: str = URL) -> AbstractContextManager[Any]:
+        return open_events(self.http, path, headers={"Accept": "text/event-stream"})
+
+    def ws(self, path: str = URL) -> Any:
+        return open_websocket(self.site.ws_url(path), additional_headers=self.headers)
+
+
+@pytest.fixture
+def people(desk: Site) -> Iterator[Callable[[str], Person]]:
+    with ExitStack() as made:
+
+        def make(name: str) -> Person:
+            person = Person(desk, name)
+            made.callback(person.http.close)
+            return person
+
+        yield make
+
+
+def make_title() -> str:
+    return f"No coffee {secrets.token_hex(5)}"
+
+
+def ask(ws: Any, action: str, **message: Any) -> Any:
+    """Ask for an action; what comes is its answer, and the events that came before it are passed over."""
+    ref = secrets.token_hex(5)
+    ws.send(json.dumps({"action": action, "ref": ref, **message}))
+    while (answer := json.loads(receive(ws))).get("ref") != ref:
+        assert "action" in answer
+    return answer
+
+
+def hear(ws: Any, pk: int) -> Any:
+    """The next event on a WebSocket that is about a ticket."""
+    while (event := json.loads(receive(ws))).get("pk") != pk:
+        assert "action" in event
+    return event
+
+
+def hear_from(events: Any, pk: int) -> Any:
+    while (event := next(events).json()).get("pk") != pk:
+        pass
+    return event
+
+
+def wait_for_group(site: Site, name: str, mode: str, count: int = 1) -> None:
+    """Wait until the proxy has so many subscribers of a group's tickets. The groups are made in this order."""
+    site.wait_subscribed(f"tickets:{['support', 'sales'].index(name) + 1}", mode=mode, count=count)
+
+
+# -- one URL, four transports ----------------------------------------------------------------------------------------
+
+
+def test_a_ticket_that_one_creates_comes_to_the_others_by_all_four(desk: Site, people: Callable[[str], Person]) -> None:
+    ada, cy = people("ada"), people("cy")
+    first = cy.tickets()
+    with (
+        cy.ws() as ws,
+        cy.events() as events,
+        desk.in_background(cy.tickets, **{"If-None-Match": first.headers["ETag"], "Prefer": "wait=50"}) as waiting,
+    ):
+        assert set(json.loads(receive(ws))["actions"]) >= {"list", "create", "partial_update", "destroy", "close"}
+        assert ask(ws, "list")["data"] == first.json()
+        snapshot = next(events).json()
+        assert (snapshot["action"], snapshot["data"]) == ("snapshot", first.json())
+        wait_for_group(desk, "support", "stream")
+        wait_for_group(desk, "support", "response")
+        ticket = ada.create(make_title(), group="support", priority="high")
+        assert hear(ws, ticket["id"]) == {"action": "created", "pk": ticket["id"], "data": ticket}
+        assert hear_from(events, ticket["id"]) == {"action": "created", "pk": ticket["id"], "data": ticket}
+        polled = waiting.result(60)
+        assert ticket in polled.json()
+        assert polled.headers["ETag"] != first.headers["ETag"]
+    again = cy.tickets()
+    assert again.json() == polled.json()
+    assert cy.tickets(**{"If-None-Match": again.headers["ETag"]}).status_code == 304
+
+
+def test_a_ticket_is_worked_on_by_actions_of_a_websocket(people: Callable[[str], Person]) -> None:
+    ada, cy = people("ada"), people("cy")
+    title = make_title()
+    with ada.ws() as ws, cy.ws() as other:
+        ask(other, "list")
+        answer = ask(ws, "create", data={"title": title, "group": "support"})
+        assert (answer["type"], answer["status"], answer["data"]["title"]) == ("response", 201, title)
+        pk = answer["data"]["id"]
+        assert hear(other, pk)["action"] == "created"
+        answer = ask(ws, "partial_update", pk=pk, data={"priority": "low", "assignee": "cy"})
+        assert (answer["status"], answer["data"]["priority"], answer["data"]["assignee"]) == (200, "low", "cy")
+        assert hear(other, pk) == {"action": "updated", "pk": pk, "data": answer["data"]}
+        answer = ask(ws, "close", pk=pk)
+        assert (answer["status"], answer["data"]["status"]) == (200, "closed")
+        assert hear(other, pk) == {"action": "updated", "pk": pk, "data": answer["data"]}
+        assert ask(ws, "destroy", pk=pk)["status"] == 204
+        assert hear(other, pk) == {"action": "deleted", "pk": pk}
+        assert ask(ws, "retrieve", pk=pk)["status"] == 404
+
+
+def test_what_a_form_would_be_told_a_websocket_is_told_too(people: Callable[[str], Person]) -> None:
+    with people("ada").ws() as ws:
+        answer = ask(ws, "create", data={"title": "x" * 121, "group": "legal"})
+        assert (answer["type"], answer["status"]) == ("error", 400)
+        assert answer["errors"] == {
+            "title": ["Ensure this field has no more than 120 characters."],
+            "group": ["Object with name=legal does not exist."],
+        }
+
+
+# -- groups and permissions ------------------------------------------------------------------------------------------
+
+
+def test_a_group_hears_nothing_of_the_other_one(desk: Site, people: Callable[[str], Person]) -> None:
+    ada, ben = people("ada"), people("ben")
+    with ben.ws() as ws, ben.events() as events:
+        listed = ask(ws, "list")["data"]
+        assert {ticket["group"] for ticket in listed} == {"sales"}
+        assert next(events).json()["data"] == listed
+        wait_for_group(desk, "sales", "stream")
+        theirs = ada.create(make_title(), group="support")
+        ada.change(theirs["id"], status="waiting")
+        ours = ben.create(make_title(), group="sales")
+        # What comes first is their own.
+        assert json.loads(receive(ws)) == {"action": "created", "pk": ours["id"], "data": ours}
+        assert hear_from(events, ours["id"])["action"] == "created"
+        assert ask(ws, "retrieve", pk=theirs["id"])["status"] == 404
+    assert theirs["id"] not in ben.numbers()
+
+
+def test_a_ticket_that_moves_leaves_one_group_and_comes_to_the_other(
+    desk: Site, people: Callable[[str], Person]
+) -> None:
+    ada, ben, cy = people("ada"), people("ben"), people("cy")
+    ticket = ada.create(make_title(), group="support")
+    with ben.ws() as bens, cy.ws() as cys, ben.events() as ben_streams, cy.events() as cy_streams:
+        for ws in (bens, cys):
+            ask(ws, "list")
+        for events in (ben_streams, cy_streams):
+            next(events)
+        wait_for_group(desk, "sales", "stream")
+        wait_for_group(desk, "support", "stream")
+        with ada.ws() as ws:
+            assert ask(ws, "partial_update", pk=ticket["id"], data={"group": "sales"})["status"] == 200
+        left, come = {"action": "deleted", "pk": ticket["id"]}, {"action": "created", "pk": ticket["id"]}
+        assert (hear(cys, ticket["id"]), hear(bens, ticket["id"])) == (left, come)
+        assert (hear_from(cy_streams, ticket["id"]), hear_from(ben_streams, ticket["id"])) == (left, come)
+        assert ask(bens, "retrieve", pk=ticket["id"])["data"] == {**ticket, "group": "sales"}
+        assert ask(cys, "retrieve", pk=ticket["id"])["status"] == 404
+
+
+def test_who_may_look_may_subscribe_and_nothing_else(people: Callable[[str], Person]) -> None:
+    ada, cy = people("ada"), people("cy")
+    ticket = ada.create(make_title(), group="support")
+    with cy.ws() as ws:
+        assert ticket in ask(ws, "list")["data"]
+        for action, message in [
+            ("create", {"data": {"title": make_title(), "group": "support"}}),
+            ("partial_update", {"pk": ticket["id"], "data": {"title": "mine"}}),
+            ("close", {"pk": ticket["id"]}),
+            ("destroy", {"pk": ticket["id"]}),
+        ]:
+            answer = ask(ws, action, **message)
+            assert (answer["type"], answer["status"]) == ("error", 403)
+            assert answer["errors"] == {"detail": "You do not have permission to perform this action."}
+        assert ask(ws, "retrieve", pk=ticket["id"])["data"] == ticket
+
+
+def test_who_is_not_logged_in_is_refused_on_every_transport(desk: Site) -> None:
+    for accept in ("application/json", "text/event-stream"):
+        assert desk.http.get(URL, headers={"Accept": accept}).status_code == 403
+    with pytest.raises(InvalidStatus) as refused, desk.ws(URL):
+        pass
+    assert refused.value.response.status_code == 403
+
+
+def test_what_is_changed_in_the_admin_is_heard_of(people: Callable[[str], Person], desk: Site) -> None:
+    ada, cy = people("ada"), people("cy")
+    ticket = ada.create(make_title(), group="support")
+    with http_client(desk.url) as browser, cy.ws() as ws:
+        ask(ws, "list")
+        log_in(browser, "ada")
+        form = {**ticket, "title": "changed in the admin", "group": "1", "assignee": ""}
+        answer = browser.post(f"/admin/tickets/ticket/{ticket['id']}/change/", data=form, headers=csrf(browser))
+        assert answer.status_code == 302, answer.text
+        event = hear(ws, ticket["id"])
+        assert (event["action"], event["data"]) == ("updated", {**ticket, "title": "changed in the admin"})
+
+
+# -- the page --------------------------------------------------------------------------------------------------------
+
+
+def csrf(browser: httpx.Client) -> dict[str, str]:
+    return {"X-CSRFToken": browser.cookies["csrftoken"]}
+
+
+def log_in(browser: httpx.Client, name: str) -> None:
+    browser.get("/")
+    answer = browser.post("/", data={"username": name, "password": name}, headers=csrf(browser))
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/")
+
+
+def test_the_page_takes_nothing_from_elsewhere(desk: Site) -> None:
+    with http_client(desk.url) as browser:
+        assert "<script" not in browser.get("/").text
+        log_in(browser, "ada")
+        page = browser.get("/")
+        policy = dict(part.split(" ", 1) for part in page.headers["Content-Security-Policy"].split("; "))
+        assert (policy["default-src"], policy["script-src"], policy["connect-src"]) == ("'none'", "'self'", "'self'")
+        assert "https://" not in page.text
+        assert page.text.count("<script") == page.text.count('<script type="module" src="/static/tickets/') == 1
+        assert "style=" not in page.text
+        assert "came past the proxy" not in page.text
+        for name in ("page.js", "page.css", "icon.svg"):
+            assert browser.get(f"/static/tickets/{name}").status_code == 200
+
+
+def test_the_browsable_page_has_a_panel_and_its_files(desk: Site, people: Callable[[str], Person]) -> None:
+    page = people("ada").tickets(Accept="text/html")
+    assert 'data-url="/api/tickets/"' in page.text
+    for name in ("live.js", "live.css"):
+        assert f"/static/django_grip/rest/{name}" in page.text
+        assert desk.http.get(f"/static/django_grip/rest/{name}").status_code == 200
+
+
+# -- the setting -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("postgresql://u:p%40ss@db:5433/tickets?sslmode=require", ["tickets", "u", "p@ss", "db", "5433"]),
+        ("postgres:///tickets?host=/run/postgresql", ["tickets", "", "", "", ""]),
+    ],
+)
+def test_the_database_is_postgresql_by_one_setting(url: str, expected: list[str]) -> None:
+    found = read_database(url)
+    assert found["ENGINE"] == "django.db.backends.postgresql"
+    assert [found[name] for name in ("NAME", "USER", "PASSWORD", "HOST", "PORT")] == expected
+    assert list(found["OPTIONS"].values()) in (["require"], ["/run/postgresql"])
+
+
+def test_any_other_database_is_the_path_of_a_sqlite_file() -> None:
+    found = read_database("/tmp/tickets.sqlite3")
+    assert (found["ENGINE"], found["NAME"]) == ("django.db.backends.sqlite3", "/tmp/tickets.sqlite3")
+
+
+def read_database(where: str) -> Any:
+    spec = importlib.util.spec_from_file_location("tickets_database", EXAMPLE.directory / "database.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.read_database(where)
