@@ -254,7 +254,8 @@ def in_thread(work: Callable[[], None]) -> threading.Thread:
 
 def is_waiting_for_a_lock() -> bool:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+        # Unlike pg_stat_activity it is no snapshot, which would stay the same until the end of this transaction.
+        cursor.execute("SELECT 1 FROM pg_locks WHERE NOT granted")
         return cursor.fetchone() is not None
 
 
