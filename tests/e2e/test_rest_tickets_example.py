@@ -6,42 +6,60 @@ import base64
 import importlib.util
 import json
 import secrets
+import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack
-from typing import Any
+from contextlib import AbstractContextManager, ExitStack, closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 
 from .clients import http_client, open_events, open_websocket, receive
+from .conftest import build_site
+from .engines import Stack
 from .servers import ROOT, Project
 from .sites import Site
 
+if TYPE_CHECKING:
+    from tests.postgres import Postgres
+
 EXAMPLE = Project(package="", directory=ROOT / "examples" / "rest_tickets", ready="/static/tickets/icon.svg")
 URL = "/api/tickets/"
+ENV = {"DJANGO_SETTINGS_MODULE": "tests.e2e.example_settings"}
+# HTTP Basic hashes the password at each request, and the usual way takes a good part of a second.
+SETTINGS = {"PASSWORD_HASHERS": ["django.contrib.auth.hashers.MD5PasswordHasher"]}
 
 # One site serves all tests of this file, so each makes tickets of its own.
-pytestmark = [
-    pytest.mark.needs("rest"),
-    pytest.mark.site(
-        project=EXAMPLE,
-        env={"DJANGO_SETTINGS_MODULE": "tests.e2e.example_settings"},
-        # HTTP Basic hashes the password at each request, and the usual way takes a good part of a second.
-        settings={"PASSWORD_HASHERS": ["django.contrib.auth.hashers.MD5PasswordHasher"]},
-    ),
-]
+pytestmark = [pytest.mark.needs("rest"), pytest.mark.site(project=EXAMPLE, env=ENV, settings=SETTINGS)]
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the first site's tables are kept, so that the others need not make them again."""
+    return tmp_path_factory.mktemp("tickets") / "db.sqlite3"
 
 
 @pytest.fixture
-def desk(site: Site) -> Site:
+def desk(site: Site, template: Path) -> Site:
     """The site, with its people and groups."""
-    if not (site.app.directory / "db.sqlite3").exists():
-        for command in (["migrate", "--verbosity", "0"], ["demo_data"]):
-            manage(site, *command)
+    database = site.app.directory / "db.sqlite3"
+    if not database.exists() and template.exists():
+        shutil.copy(template, database)
+    elif not database.exists():
+        prepare(site)
+        with closing(sqlite3.connect(database)) as connection:
+            connection.execute("VACUUM INTO ?", [str(template)])
     return site
+
+
+def prepare(site: Site) -> None:
+    manage(site, "migrate", "--verbosity", "0")
+    manage(site, "demo_data")
 
 
 def manage(site: Site, *command: str) -> None:
@@ -313,6 +331,27 @@ def test_the_database_is_postgresql_by_one_setting(url: str, expected: list[str]
     assert found["ENGINE"] == "django.db.backends.postgresql"
     assert [found[name] for name in ("NAME", "USER", "PASSWORD", "HOST", "PORT")] == expected
     assert list(found["OPTIONS"].values()) in (["require"], ["/run/postgresql"])
+
+
+@pytest.mark.needs("dev", "postgresql")
+def test_on_postgresql_a_ticket_moves_as_it_does_on_sqlite(postgres: Postgres) -> None:
+    name = postgres.create_database()
+    env = {**ENV, "TICKETS_DATABASE": f"postgresql://grip@/{name}?host={postgres.directory}&port=5432"}
+    site = build_site(Stack("embedded", "sync"), project=EXAMPLE, env=env, settings=SETTINGS)
+    try:
+        prepare(site)
+        site.start()
+        ada, ben = Person(site, "ada"), Person(site, "ben")
+        with ada.http, ben.http, ada.ws() as adas, ben.ws() as bens:
+            ask(bens, "list")
+            ticket = ask(adas, "create", data={"title": make_title(), "group": "support"})["data"]
+            assert ask(adas, "partial_update", pk=ticket["id"], data={"group": "sales"})["status"] == 200
+            assert hear(bens, ticket["id"]) == {"action": "created", "pk": ticket["id"]}
+            assert ask(bens, "retrieve", pk=ticket["id"])["data"] == {**ticket, "group": "sales"}
+        assert not (site.app.directory / "db.sqlite3").exists()
+    finally:
+        site.close()
+        postgres.drop_database(name)
 
 
 def test_any_other_database_is_the_path_of_a_sqlite_file() -> None:
