@@ -52,8 +52,6 @@ def restore(view: Any, request: Any) -> None:
     `authentication.live_authenticators`: nothing is raised here, the first of them tells what is wrong. So it comes
     before DRF's request is made. A second call changes nothing.
     """
-    if find_restored(request) is not None:
-        return
     restored = _restore(view, request)
     if restored is None:
         return

@@ -28,16 +28,13 @@ from ..protocol.links import LINK_MARK
 from ..protocol.tickets import TICKET_MARK
 from .authority import OTHER, USER, Authority, find_authority, find_claim, seal_authority, unseal_authority
 
-__all__ = ["MAX_PATH", "MAX_TICKET", "TICKET_AGE", "LiveTicketView", "Ticket", "find_ticket", "make_ticket"]
+__all__ = ["MAX_PATH", "TICKET_AGE", "LiveTicketView", "Ticket", "find_ticket", "make_ticket"]
 
 TICKET_AGE = 60
 """Seconds in which a ticket opens a stream. How long the stream stays open is another question."""
 
 MAX_PATH = 1000
 """Characters of the path that a ticket is for."""
-
-MAX_TICKET = 4096
-"""Characters of a ticket; a server's limit for the request line is about the same."""
 
 _PURPOSE = "ticket"
 _DEFAULT_PARAMETER = "ticket"
@@ -141,9 +138,7 @@ def _take_out(request: Any, query: str) -> None:
 
 @sensitive_variables()
 def _open_ticket(value: str, request: Any) -> Ticket:
-    opened = None
-    if len(value) <= MAX_TICKET:
-        opened = unseal_authority(value.removeprefix(TICKET_MARK), _PURPOSE)
+    opened = unseal_authority(value.removeprefix(TICKET_MARK), _PURPOSE)
     if opened is None:
         return Ticket(refusal=AuthenticationFailed("The ticket is forged or damaged."))
     authority, facts = opened

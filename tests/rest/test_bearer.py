@@ -63,6 +63,7 @@ def make_request(protocols: str | None, **meta: Any) -> Any:
         ([JWTAuthentication], "Bearer abc.D-_~1"),
         ([DeviceAuthentication], "Device abc.D-_~1"),
         ([BasicAuthentication, SessionThatNamesAScheme, JWTAuthentication], "Bearer abc.D-_~1"),
+        ([DeviceAuthentication, SessionThatNamesAScheme], "Device abc.D-_~1"),
         ([SessionAuthentication], "Bearer abc.D-_~1"),
         ([BasicAuthentication], "Bearer abc.D-_~1"),
         ([SilentAuthentication], "Bearer abc.D-_~1"),

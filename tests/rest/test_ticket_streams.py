@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -74,6 +75,14 @@ def test_a_ticket_comes_before_a_header(client: GripClient, user: User, getter: 
     other = Token.objects.create(user=User.objects.create_user("bob"))
     headers = {**STREAM, "Authorization": f"Token {other.key}"}
     stream = client.stream(f"{PUBLIC}?ticket={getter(user)}", headers=headers)
+    assert user_channel(user.pk) in stream.channels
+
+
+def test_a_ticket_comes_before_what_else_the_url_says(client: GripClient, user: User) -> None:
+    User.objects.create_user("bob")
+    headers = {"Authorization": "Basic " + b64encode(b"ann:secret").decode()}
+    response = client.post("/api/ticket/", {"path": "/api/query/"}, headers=headers)
+    stream = client.stream(f"/api/query/?key=bob&ticket={response.json()['ticket']}", headers=STREAM)
     assert user_channel(user.pk) in stream.channels
 
 
