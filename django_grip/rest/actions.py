@@ -22,6 +22,7 @@ from ..endpoints import find_view
 from ..refusals import show_path
 from ..request import GripHttpRequest, current_grip
 from .answers import make_answer
+from .faults import report_fault
 from .media_types import find_media_types
 from .messages import ActionMessage, BadMessage, error_answer
 from .requests import make_stand_in, match_of, strip_format
@@ -179,12 +180,12 @@ class Actions:
         token = current_grip.set(request.grip)
         try:
             return make_answer(message.ref, target.match.func(request, *target.match.args, **target.kwargs))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - it is answered and told
             # As Django does around a view. DRF has answered its own; these come from what is around its dispatch().
             for kinds, status, text in _REFUSED:
                 if isinstance(error, kinds):
                     return error_answer(message.ref, status, {"detail": text})
-            logger.exception("The action %s at %s failed.", message.action[:_MAX_SHOWN], show_path(request))
+            report_fault(error, request, sender=type(self._view), what=f"the action {message.action[:_MAX_SHOWN]}")
             return error_answer(message.ref, 500, {"detail": "server error"})
         finally:
             current_grip.reset(token)

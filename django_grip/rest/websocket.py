@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.signals import got_request_exception
 from django.http.response import HttpResponseBase
 from rest_framework.exceptions import ParseError
 from rest_framework.response import Response
@@ -22,6 +21,7 @@ from ..views.messages import get_codec
 from ..views.websocket import WebSocketView
 from .answers import UNSENDABLE, name_errors, read_wait
 from .channels import pair_channel, user_channel
+from .faults import report_fault
 from .messages import BadMessage, error_answer, response_answer
 from .policies import SocketPolicies
 from .ws_actions import INHERITED, WSAction, check_serializer_class, find_ws_actions, ws_action
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["WebSocketAPIView", "ws_action"]
 
 logger = logging.getLogger("django_grip")
-# Where Django itself tells of what a view raised, and mails the ADMINS.
-request_logger = logging.getLogger("django.request")
 
 
 class WebSocketAPIView(WebSocketView, SocketPolicies):
@@ -90,7 +88,7 @@ class WebSocketAPIView(WebSocketView, SocketPolicies):
         """
         if not self._in_message:
             raise error
-        self._report(error)
+        report_fault(error, self._http_request, sender=type(self))
         self._answer_error(500, {"detail": "server error"})
 
     # -- the class ---------------------------------------------------------------------------------------------------
@@ -288,16 +286,6 @@ class WebSocketAPIView(WebSocketView, SocketPolicies):
         # As Django does for a request.
         logger.warning("The action %s at %s: %d.", self.action or "(none)", show_path(self._http_request), status)
         self._session.send(self._codec.write(error_answer(self.ref, status, errors, retry_after)))
-
-    def _report(self, error: Exception) -> None:
-        """Tell of an error as Django does of those that views raise."""
-        request = self._http_request
-        extra = {"status_code": 500, "request": request}
-        request_logger.error("Internal Server Error: %s", show_path(request), exc_info=error, extra=extra)
-        try:
-            raise error
-        except Exception:  # noqa: BLE001 - receivers (error trackers, test clients) ask which one is being handled
-            got_request_exception.send(sender=type(self), request=request)
 
 
 class _Ended(Exception):

@@ -51,12 +51,19 @@ def test_a_plain_error_has_its_status(grip_client: Any) -> None:
 def test_a_failure_is_logged_and_answered_and_the_connection_stays(
     grip_client: Any, caplog: pytest.LogCaptureFixture, action: str
 ) -> None:
+    grip_client.raise_request_exception = False
     with opened(grip_client, "/api/odd/") as ws:
         assert ask(ws, action) == SERVER_ERROR
         assert ask(ws, "plain") == response(200, {"plain": "JSON"})
     (record,) = [record for record in caplog.records if record.exc_info]
-    assert (record.name, record.levelname) == ("django_grip", "ERROR")
-    assert record.getMessage() == f"The action {action} at /api/odd/{action}/ failed."
+    assert (record.name, record.levelname) == ("django.request", "ERROR")
+    assert record.getMessage() == f"Internal Server Error: /api/odd/{action}/ (the action {action})"
+
+
+def test_a_failure_is_raised_in_a_test_as_that_of_a_view_is(grip_client: Any) -> None:
+    ws = opened(grip_client, "/api/odd/")
+    with pytest.raises(RuntimeError, match="a secret"):
+        ws.send_json({"action": "fail"})
 
 
 REFUSED = [
