@@ -48,14 +48,18 @@ def postgres() -> Iterator[Postgres]:
     server.stop()
 
 
+# What Python says, and what this package does.
+_MISSING = r"ModuleNotFoundError: No module named '(\w+)|ImportError: django_grip\.(rest) needs "
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(
     collector: pytest.Collector,
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     """Skip, by name, a test module that cannot be imported for want of an extra."""
     report = yield
-    missing = re.search(r"ModuleNotFoundError: No module named '(\w+)", str(report.longrepr)) if report.failed else None
-    need = need_of_module(missing[1]) if missing else None
+    missing = re.search(_MISSING, str(report.longrepr)) if report.failed else None
+    need = (missing[2] or need_of_module(missing[1])) if missing else None
     if need is not None and not all_required():
         report.outcome = "skipped"
         report.longrepr = (str(collector.path), 0, f"Skipped: {reason_for(need)}")

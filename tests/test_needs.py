@@ -36,6 +36,10 @@ SUITE = {
         def test_importorskip():
             pytest.importorskip("nothing_at_all")
     """,
+    # As `django_grip.rest` does.
+    "test_told.py": """
+        raise ImportError("django_grip.rest needs Django REST framework")
+    """,
     "test_broken.py": """
         import something_else_that_is_not_there
     """,
@@ -78,6 +82,11 @@ def run_suite(directory: Path, *, require_all: bool, only: str) -> str:
             "1 skipped",
         ),
         (
+            "test_told.py",
+            "SKIPPED tests/test_told.py - Skipped: needs rest (pip install django-grip[rest])",
+            "1 skipped",
+        ),
+        (
             "test_skipping.py",
             "SKIPPED tests/test_skipping.py::test_importorskip - Skipped: could not import",
             "1 skipped",
@@ -100,6 +109,7 @@ def test_what_is_missing_skips_by_name(tmp_path: Path, only: str, skipped: str, 
             "1 passed, 1 error",
         ),
         ("test_importing.py", "ERROR tests/test_importing.py", "1 error"),
+        ("test_told.py", "ERROR tests/test_told.py", "1 error"),
         ("test_skipping.py", "FAILED tests/test_skipping.py::test_importorskip", "1 failed"),
     ],
 )

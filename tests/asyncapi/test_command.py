@@ -89,8 +89,7 @@ def test_what_is_no_url_of_a_server_is_refused(url: str, text: str) -> None:
 
 
 def test_yaml_says_the_same_as_json() -> None:
-    import yaml
-
+    yaml = pytest.importorskip("yaml")
     text = write(*URLCONF, "--format", "yaml")
     assert text.startswith("asyncapi: 3.0.0\ninfo:\n")
     assert yaml.safe_load(text) == make(*URLCONF)

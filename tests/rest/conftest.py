@@ -6,7 +6,11 @@ from typing import Any
 
 import pytest
 
+from tests.needs import require
+
 
 @pytest.fixture(autouse=True)
 def project_urls(settings: Any) -> None:
+    # Modules that do not import it are collected without.
+    require("rest", "simplejwt")
     settings.ROOT_URLCONF = "tests.rest.project"
