@@ -19,9 +19,9 @@ from django_grip.testing import Captured
 
 from ..e2e.waiting import PATIENCE, wait_until
 from .changing import CLOSED, INVALIDATE, ask, event, told
+from .database_entries import as_database, create_tables, sqlite_entry
 from .models import Project, Ticket
 from .project import TicketSerializer, TicketViewSet
-from .real_databases import as_database, create_tables, sqlite_entry
 
 pytest_plugins = ["tests.rest.real_databases"]
 
