@@ -17,7 +17,7 @@ from django.views.decorators.csrf import csrf_exempt
 @csrf_exempt
 def log_in(request: HttpRequest, name: str) -> HttpResponse:
     """POST: log a user in, who may be new; with ``?permission=`` given."""
-    _make_database()
+    make_database()
     user, _ = get_user_model().objects.get_or_create(username=name, defaults={"password": "unusable"})
     for codename in request.GET.getlist("permission"):
         user.user_permissions.add(Permission.objects.get(codename=codename))
@@ -47,12 +47,13 @@ def change(request: HttpRequest, name: str) -> HttpResponse:
     return HttpResponse("changed\n")
 
 
-def _make_database() -> None:
+def make_database() -> None:
+    """Make this site's database, unless it is there."""
     made = settings.DIRECTORY / "database-made"
     with (settings.DIRECTORY / "database-lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not made.exists():
-            call_command("migrate", verbosity=0)
+            call_command("migrate", run_syncdb=True, verbosity=0)
             made.touch()
 
 

@@ -19,7 +19,18 @@ ROOT_URLCONF = "tests.e2e.project.urls"
 WSGI_APPLICATION = "tests.e2e.project.wsgi.application"
 ASGI_APPLICATION = "tests.e2e.project.asgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": DIRECTORY / "db.sqlite3"}}
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": DIRECTORY / "db.sqlite3",
+        # Several processes write: each waits for its turn before it has read anything.
+        "OPTIONS": {"timeout": 20, "transaction_mode": "IMMEDIATE"},
+    }
+}
+# One for all processes: throttles count in it.
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": DIRECTORY / "cache"}
+}
 # Without a database unless a test asks for one.
 SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
 INSTALLED_APPS = [

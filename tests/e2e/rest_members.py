@@ -1,0 +1,147 @@
+"""Who uses the live viewsets of ``project/rest_views.py``, and the one site that all tests of these share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, contextmanager
+from itertools import count
+from typing import Any
+
+import httpx
+import pytest
+from websockets.sync.client import ClientConnection
+
+from .clients import http_client, open_events, open_websocket, receive
+from .sites import Site
+
+PREFIX = "rest-"
+TICKETS, OWN, THROTTLED, PROJECTS = "/rest/tickets/", "/rest/own/", "/rest/throttled/", "/rest/projects/"
+EVERYTHING = ("view", "add", "change", "delete")
+
+REST_SITE = [
+    pytest.mark.needs("rest"),
+    pytest.mark.site(
+        settings={
+            "GRIP_PREFIX": PREFIX,
+            "SESSION_ENGINE": "django.contrib.sessions.backends.db",
+            "ROOT_URLCONF": "tests.e2e.project.rest_views",
+            "INSTALLED_APPS": [
+                "django.contrib.auth",
+                "django.contrib.contenttypes",
+                "django.contrib.sessions",
+                "django.contrib.staticfiles",
+                "django_grip",
+                "rest_framework",
+                "rest_framework.authtoken",
+                "tests.rest",
+            ],
+            "STATIC_URL": "/static/",
+            "TEMPLATES": [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}],
+        },
+    ),
+]
+
+_refs = count(1)
+
+
+class Member:
+    """A user with a token, who belongs to groups and has permissions on tickets, and clients of this user's own."""
+
+    def __init__(self, site: Site, name: str, groups: list[str], may: tuple[str, ...]) -> None:
+        self.site = site
+        self.name = name
+        self.http = http_client(site.url)
+        known = self.become(groups, may)
+        self.pk: int = known["pk"]
+        self.token, self.jwt, self.stale_jwt = known["token"], known["jwt"], known["stale_jwt"]
+        self.headers = {"Authorization": f"Token {self.token}"}
+        self.http.headers.update(self.headers)
+
+    def become(self, groups: list[str], may: tuple[str, ...] = EVERYTHING) -> dict[str, Any]:
+        """Have these groups and permissions, and no others, from now on."""
+        answer = self.http.post(f"/members/{self.name}/", data={"group": groups, "may": list(may)})
+        answer.raise_for_status()
+        known: dict[str, Any] = answer.json()
+        self.groups: list[int] = known["groups"]
+        return known
+
+    # -- requests ------------------------------------------------------------------------------------------------------
+
+    def get(self, path: str, **headers: str) -> httpx.Response:
+        return self.http.get(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+    def create(self, title: str, path: str = TICKETS, **fields: Any) -> Any:
+        if path == TICKETS:
+            fields.setdefault("group", self.groups[0])
+        answer = self.http.post(path, json={"title": title, **fields})
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    def change(self, pk: int, path: str = TICKETS, **fields: Any) -> Any:
+        answer = self.http.patch(f"{path}{pk}/", json=fields)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def delete(self, pk: int, path: str = TICKETS) -> None:
+        assert self.http.delete(f"{path}{pk}/").status_code == 204
+
+    def pks(self, path: str = TICKETS) -> list[int]:
+        return [ticket["id"] for ticket in self.get(path).json()]
+
+    def many(self, *titles: str, undo: str | None = None) -> None:
+        """Create several in one transaction, of which one is rolled back, or "all"."""
+        answer = self.http.post(f"{TICKETS}many/", json={"group": self.groups[0], "titles": titles, "undo": undo})
+        assert answer.status_code == 204, answer.text
+
+    # -- transports ----------------------------------------------------------------------------------------------------
+
+    def wait(self, path: str, *, seconds: int = 50) -> AbstractContextManager[Future[httpx.Response]]:
+        """Know the present representation, and wait for the next one."""
+        return self.site.in_background(
+            self.get, path, If_None_Match=self.get(path).headers["ETag"], Prefer=f"wait={seconds}"
+        )
+
+    def events(self, path: str = TICKETS) -> AbstractContextManager[Any]:
+        return open_events(self.http, path, headers={"Accept": "text/event-stream"})
+
+    @contextmanager
+    def ws(self, path: str = TICKETS, **options: Any) -> Iterator[ClientConnection]:
+        """A WebSocket that has heard ``subscribed``."""
+        options = {"additional_headers": self.headers, **options}
+        with open_websocket(self.site.ws_url(path), **options) as ws:
+            assert hear(ws)["action"] == "subscribed"
+            yield ws
+
+    def wait_subscribed(self, mode: str, count: int = 1) -> None:
+        """Wait until so many clients hear of the tickets of the member's first group."""
+        self.site.wait_subscribed(f"{PREFIX}group:{self.groups[0]}", mode=mode, count=count)
+
+
+@pytest.fixture
+def join(site: Site, channel: str) -> Iterator[Callable[..., Member]]:
+    """Make members: ``join("ada", "red", may=("view",))``. Neither they nor the groups are those of another test."""
+    made: list[Member] = []
+
+    def make(name: str, *groups: str, may: tuple[str, ...] = EVERYTHING, on: Site = site) -> Member:
+        made.append(Member(on, f"{name}-{channel}", [f"{group}-{channel}" for group in groups], may))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.http.close()
+
+
+def hear(ws: ClientConnection) -> Any:
+    """The next message of a WebSocket."""
+    return json.loads(receive(ws))
+
+
+def ask(ws: ClientConnection, action: str, **message: Any) -> Any:
+    """Ask for an action; what comes is its answer. Events that come before it are passed over."""
+    ref = next(_refs)
+    ws.send(json.dumps({"action": action, "ref": ref, **message}))
+    while (answer := hear(ws)).get("ref") != ref:
+        assert "action" in answer
+    return answer
