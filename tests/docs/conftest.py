@@ -16,7 +16,6 @@ from django_grip.publishing import Parcel
 from tests.e2e.conftest import make_site, pytest_configure, pytest_generate_tests, stack  # noqa: F401 - the rig's
 from tests.fake_proxy import PROXIES
 
-
 # The apps that some pages import from.
 STAND_INS = Path(__file__).parent / "stand_ins"
 sys.path.append(str(STAND_INS))

@@ -25,7 +25,6 @@ from django_grip.views import EventStreamView, LongPollView, StreamView, WebSock
 
 from .pages import codes, read, rows, section
 
-
 REST = import_module("django_grip.rest").__all__ if find_spec("rest_framework") else []
 
 

@@ -21,6 +21,8 @@ mypy_path = {ROOT}:{ROOT / "stubs"}:{STAND_INS}
 plugins = mypy_django_plugin.main
 # The snippets of a page are one program here, in which a name may come again.
 disable_error_code = no-redef, var-annotated
+[mypy-rest_framework.*,drf_spectacular.*]
+ignore_missing_imports = True
 [mypy.plugins.django-stubs]
 django_settings_module = "tests.settings"
 """
