@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+from django.db.models.manager import BaseManager
 from pubcontrol import Format
 
 from ..protocol.formats import HttpResponseFormat, HttpStreamFormat, WebSocketMessageFormat
@@ -45,10 +47,17 @@ def find_channel(user: Any, channel: str | None) -> str:
         if channel is None:
             raise TypeError("close_subscribers() needs user=, channel=, or both: whose connections shall end?")
         return channel
-    pk = user.pk if hasattr(user, "pk") else user
-    if pk is None or isinstance(pk, bool) or pk == "":
+    is_instance = hasattr(user, "pk") and not isinstance(user, type)
+    pk = user.pk if is_instance else user
+    if pk is None or isinstance(pk, bool) or pk == "" or not (is_instance or _is_key(pk)):
+        # Nearly anything can name a channel. Nobody would be on it, and nobody's connection would end.
         raise TypeError("close_subscribers() takes for user= one that is stored, or its primary key.")
     return user_channel(pk) if channel is None else pair_channel(pk, channel)
+
+
+def _is_key(value: Any) -> bool:
+    """Whether a value may be a primary key, rather than a class, or several users."""
+    return isinstance(value, str) or not isinstance(value, (type, BaseManager, Iterable))
 
 
 def _make_formats(channel: str | None) -> list[Format]:

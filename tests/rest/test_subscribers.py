@@ -46,7 +46,9 @@ def test_neither_user_nor_channel_is_nobody() -> None:
         close_subscribers()
 
 
-@pytest.mark.parametrize("user", [User(), AnonymousUser(), True, ""])
+@pytest.mark.parametrize(
+    "user", [User(), AnonymousUser(), True, "", User, User.objects.none(), User.objects, [7], (7,), {"pk": 7}, b"7"]
+)
 def test_a_user_who_is_none_is_refused(user: Any) -> None:
     with pytest.raises(TypeError, match="takes for user= one that is stored, or its primary key"):
         close_subscribers(user=user)
