@@ -66,12 +66,13 @@ def _restore(view: Any, request: Any) -> Restored | None:
     if grip is not None and grip.link is not None:
         return _open_link(grip.link)
     ticket = find_ticket(view, request)
-    if ticket is not None:
-        return Restored(ticket.authority, ticket, ticket.refusal)
-    if getattr(request, "wscontext", None) is not None:
+    refusal = None if ticket is None else ticket.refusal
+    # Beside what only has the name of a ticket, such as a filter, a WebSocket may bring its token.
+    if getattr(request, "wscontext", None) is not None and (ticket is None or not ticket.is_marked):
         refusal = restore_bearer(view, request)
+    if ticket is None:
         return None if refusal is None else Restored(refusal=refusal)
-    return None
+    return Restored(ticket.authority, ticket, refusal)
 
 
 @sensitive_variables()

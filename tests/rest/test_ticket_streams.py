@@ -182,6 +182,15 @@ def test_such_a_request_is_refused_as_one_without_it(client: GripClient, path: s
     )
 
 
+def test_a_websocket_brings_its_token_beside_such_a_parameter(client: GripClient, user: User) -> None:
+    token = Token.objects.create(user=user).key
+    for filters in ("?ticket=7", "?ticket=7&ticket=8", "?ticket"):
+        ws = client.websocket(f"/api/token/{filters}", subprotocols=["grip.live", f"bearer.{token}"])
+        assert (ws.accepted, ws.subprotocol) == (True, "grip.live")
+        assert user_channel(user.pk) in ws.channels
+        assert client.websocket(f"/api/token/{filters}", subprotocols=[f"bearer.{token}"]).status_code == 400
+
+
 def test_a_password_that_was_changed_makes_a_ticket_worthless(client: GripClient, user: User) -> None:
     ticket = get_ticket(user)
     user.set_password("another")
