@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlencode
 
-from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
+from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation, TooManyFieldsSent
 from django.http import Http404, QueryDict
 from django.urls import NoReverseMatch, Resolver404, ResolverMatch, get_script_prefix, resolve, reverse
 from django.utils.functional import cached_property
@@ -145,22 +145,31 @@ class Actions:
         except (NoReverseMatch, Resolver404):
             return None
         # Where a pk may have slashes, the URL could be that of something else.
-        if not is_mapped(match, offer.route, type(self._view), self._view.basename):
+        if not is_mapped(match, offer.route, type(self._view), self._view.basename) or self._has_left(match, kwargs):
             return None
         return _Target(match, path, strip_format(match.kwargs))
 
+    def _has_left(self, match: ResolverMatch, kwargs: Mapping[str, Any]) -> bool:
+        """Whether a URL is below something else than the WebSocket's own is, about which no middleware was asked."""
+        own = {name: value for name, value in self._kwargs.items() if name in kwargs and isinstance(value, str)}
+        return any(match.kwargs.get(name) != value for name, value in own.items())
+
     def _make_request(self, target: _Target, method: str, offer: _Offer, message: ActionMessage) -> GripHttpRequest:
         accept, content_type = find_media_types(find_view(target.match.func))
-        return make_stand_in(
-            self._base,
-            target.match,
-            method=method.upper(),
-            path=target.path,
-            query=self._build_query(offer, message),
-            data=message.data,
-            accept=accept,
-            content_type=content_type,
-        )
+        try:
+            return make_stand_in(
+                self._base,
+                target.match,
+                method=method.upper(),
+                path=target.path,
+                query=self._build_query(offer, message),
+                data=message.data,
+                accept=accept,
+                content_type=content_type,
+            )
+        except TooManyFieldsSent:
+            # As over HTTP, but it is this message that is refused, and not the connection.
+            raise BadMessage("The query has more parameters than this site takes.", key="query") from None
 
     def _build_query(self, offer: _Offer, message: ActionMessage) -> str:
         """The query string: the message's; or that of the WebSocket's URL, for actions at that URL."""

@@ -366,6 +366,9 @@ nested.register("tickets", NestedTicketViewSet, basename="nested")
 versioned = DefaultRouter()
 versioned.register("tickets", VersionedTicketViewSet, basename="versioned")
 
+places = DefaultRouter()
+places.register(r"at/(?P<place>.+)/tickets", GreedyTicketViewSet, basename="placed")
+
 spaced = DefaultRouter()
 spaced.register("tickets", ExtraTicketViewSet, basename="extra")
 
@@ -373,6 +376,7 @@ urlpatterns = [
     path("api/", include(router.urls)),
     path("api/of/<int:project_pk>/", include(nested.urls)),
     path("api/<str:version>/versioned/", include(versioned.urls)),
+    path("api/", include(places.urls)),
     path("one/", include((spaced.urls, "tickets"), namespace="one")),
     path("two/", include((spaced.urls, "tickets"), namespace="two")),
     path("by-hand/", TicketViewSet.as_view({"get": "list", "post": "create"})),

@@ -263,3 +263,11 @@ def test_a_pk_leads_to_an_object_or_to_nothing(grip_client: Any, ticket: Ticket,
             answer = ask(ws, action, pk=pk)
             assert (answer["type"], answer["status"]) == ("error", 404), action
     assert not Ticket.objects.get().done
+
+
+def test_a_pk_does_not_lead_below_something_else(grip_client: Any, ticket: Ticket) -> None:
+    # As a URL it would be that of a ticket at "here/tickets/there".
+    assert grip_client.get(f"/api/at/here/tickets/there/tickets/{ticket.pk}/").json() == shown(ticket)
+    with opened(grip_client, "/api/at/here/tickets/") as ws:
+        assert ask(ws, "retrieve", pk=ticket.pk) == response(200, shown(ticket))
+        assert ask(ws, "retrieve", pk=f"there/tickets/{ticket.pk}") == NOT_FOUND

@@ -57,6 +57,16 @@ def test_bad_input_is_answered_and_the_connection_stays(
     assert len(line) < 300
 
 
+def test_a_query_with_more_parameters_than_a_url_may_have_is_refused_alone(grip_client: Any, settings: Any) -> None:
+    settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = 3
+    many = {"action": "list", "ref": 1, "query": dict.fromkeys("abcd", "")}
+    with opened(grip_client, "/by-hand/") as ws:
+        ws.send(json.dumps(many), '{"action": "list", "ref": 2}')
+        bad, good = said(ws)
+        assert bad["errors"] == {"query": ["The query has more parameters than this site takes."]}
+        assert (bad["status"], bad["ref"], good["ref"]) == (400, 1, 2)
+
+
 def test_deep_nesting_that_is_let_through_reaches_the_serializer(grip_client: Any) -> None:
     with opened(grip_client, "/by-hand/") as ws:
         deep: Any = "x"
