@@ -90,12 +90,17 @@
 
   function byEvents(opened) {
     const source = new EventSource(url);
+    let isGone = false;
     const ended = new Promise((done) => {
       source.onopen = opened;
-      source.onmessage = ({ data }) => hear(JSON.parse(data));
+      source.onmessage = ({ data }) => {
+        const event = JSON.parse(data);
+        isGone = detail === "true" && event.action === "deleted";
+        hear(event);
+      };
       source.onerror = () => {
         source.close();
-        done({ text: "the stream has ended" });
+        done({ text: "the stream has ended", final: isGone });
       };
     });
     return { ended, stop: () => source.close() };
