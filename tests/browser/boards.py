@@ -1,113 +1,18 @@
-"""The board as its demo runs it: `manage.py runserver`, alone or behind Pushpin."""
+"""The examples that the browser shows."""
 
 from __future__ import annotations
 
-import shutil
-import sqlite3
-import subprocess
-import sys
-import tempfile
-from contextlib import closing
-from pathlib import Path
-
-import httpx
-
-from tests.e2e.clients import http_client
-from tests.e2e.ports import PortLease
-from tests.e2e.processes import RigProcess
-from tests.e2e.pushpin import Pushpin
-from tests.e2e.servers import ROOT
-from tests.e2e.waiting import wait_until
-
-TABLES = ["board_note", "board_message", "board_visitor", "board_document"]
-EXAMPLE = ROOT / "examples" / "board"
+from .running import RunningExample
 
 
-class RunningBoard:
-    """The board on one engine, with a database of its own.
+class RunningBoard(RunningExample):
+    name = "board"
+    database_variable = "BOARD_DATABASE"
+    tables = ["board_note", "board_message", "board_visitor", "board_document"]
 
-    engine: "embedded" or "pushpin".
-    """
 
-    def __init__(self, engine: str) -> None:
-        self._lease = PortLease()
-        self._directory = Path(tempfile.mkdtemp(prefix="grip-board-"))
-        self._pushpin = Pushpin(self._lease.port) if engine == "pushpin" else None
-        command = [sys.executable, str(EXAMPLE / "manage.py")]
-        server = [*command, "runserver", "--noreload", f"127.0.0.1:{self._lease.port}"]
-        env = self._environment()
-        self._app = RigProcess("runserver", server, log=self._directory / "log", env=env)
-        subprocess.run([*command, "migrate", "--verbosity", "0"], env=env, check=True, timeout=60)
-        with closing(sqlite3.connect(self._database)) as database:
-            database.execute("VACUUM INTO ?", [str(self._directory / "fresh.sqlite3")])
-
-    @property
-    def url(self) -> str:
-        """Where a browser goes."""
-        return self._pushpin.url if self._pushpin else f"http://127.0.0.1:{self._lease.port}"
-
-    def start(self) -> None:
-        if self._pushpin:
-            self._pushpin.start()
-        self.start_django()
-
-    def wipe(self) -> None:
-        """Make the board what it was at first. No window shows it now."""
-        with closing(sqlite3.connect(self._database, timeout=20)) as database:
-            database.execute("ATTACH ? AS fresh", [str(self._directory / "fresh.sqlite3")])
-            with database:
-                for table in TABLES:
-                    database.execute(f"DELETE FROM {table}")
-                    database.execute(f"INSERT INTO {table} SELECT * FROM fresh.{table}")
-
-    def stop(self) -> None:
-        """End what holds the connections, and Django with it."""
-        self.stop_django()
-        if self._pushpin:
-            self._pushpin.stop()
-
-    def kill(self) -> None:
-        """``kill -9`` all of it: nobody is told anything."""
-        self._app.kill()
-        if self._pushpin:
-            self._pushpin.kill()
-
-    def start_django(self) -> None:
-        self._app.start()
-        wait_until(self._answers, "the board answers")
-
-    def stop_django(self) -> None:
-        self._app.stop()
-
-    def log_text(self) -> str:
-        return self._app.log_text()
-
-    def close(self) -> None:
-        self._app.close()
-        if self._pushpin:
-            self._pushpin.close()
-        self._lease.close()
-        shutil.rmtree(self._directory, ignore_errors=True)
-
-    @property
-    def _database(self) -> Path:
-        return self._directory / "db.sqlite3"
-
-    def _answers(self) -> bool:
-        self._app.check_alive()
-        with http_client(self.url, timeout=2) as client:
-            try:
-                return client.get("/").status_code == 200
-            except httpx.TransportError:
-                return False
-
-    def _environment(self) -> dict[str, str]:
-        environment = {
-            "DJANGO_SETTINGS_MODULE": "settings",
-            "BOARD_DATABASE": str(self._database),
-            "PYTHONPATH": str(ROOT),
-            "PYTHONUNBUFFERED": "1",
-        }
-        if self._pushpin:
-            environment |= {"PUSHPIN_CONTROL_URI": self._pushpin.control_url, "PUSHPIN_KEY": self._pushpin.sig_key}
-        return environment
+class RunningDesk(RunningExample):
+    name = "rest_tickets"
+    database_variable = "TICKETS_DATABASE"
+    preparations = [["migrate", "--verbosity", "0"], ["demo_data"]]
+    tables = ["tickets_ticket", "django_session", "django_admin_log"]

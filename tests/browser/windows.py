@@ -1,4 +1,4 @@
-"""A browser's window that shows the board, as somebody uses it who sees, types and points."""
+"""A browser's windows, as somebody uses them who sees, types and points: one that shows anything, and the board's."""
 
 from __future__ import annotations
 
@@ -13,20 +13,30 @@ _of_the_network = re.compile(
 )
 
 
-class Window:
+class AnyWindow:
     """One window, with cookies of its own. `complaints` is what its console says of errors in the page."""
 
     def __init__(self, browser: Browser, url: str, *, width: int = 1280, height: int = 800, **options: Any) -> None:
-        self._context = browser.new_context(viewport={"width": width, "height": height}, **options)
-        self.page: Page = self._context.new_page()
+        self.context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        self.page: Page = self.context.new_page()
         self.complaints: list[str] = []
         self.page.on("console", self._note)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.goto(url)
 
+    def expect_connected(self) -> None:
+        """Wait until it shows that all its connections are there."""
+
     def _note(self, message: ConsoleMessage) -> None:
+        # A page that is not ours has none.
+        if message.location["url"].endswith("/favicon.ico"):
+            return
         if message.type in ("error", "warning") and not _of_the_network.match(message.text):
             self.complaints.append(message.text)
+
+
+class Window(AnyWindow):
+    """A window that shows the board."""
 
     # -- connections ---------------------------------------------------------------------------------------------------
 
