@@ -132,10 +132,14 @@ def hear(ws: Any, pk: int) -> Any:
     return event
 
 
-def hear_from(events: Any, pk: int) -> Any:
-    while (event := next(events).json()).get("pk") != pk:
+def check_hears(events: Any, person: Person, event: Any) -> None:
+    """Check that an event is the next one about its ticket.
+
+    A stream that looks again in the very moment of a change may miss its event, and shows all anew instead.
+    """
+    while (heard := next(events).json()).get("pk") != event["pk"] and heard["action"] != "snapshot":
         pass
-    return event
+    assert heard in (event, {"action": "snapshot", "data": person.tickets().json()})
 
 
 def wait_for_group(site: Site, name: str, mode: str, count: int = 1) -> None:
@@ -162,7 +166,7 @@ def test_a_ticket_that_one_creates_comes_to_the_others_by_all_four(desk: Site, p
         wait_for_group(desk, "support", "response")
         ticket = ada.create(make_title(), group="support", priority="high")
         assert hear(ws, ticket["id"]) == {"action": "created", "pk": ticket["id"], "data": ticket}
-        assert hear_from(events, ticket["id"]) == {"action": "created", "pk": ticket["id"], "data": ticket}
+        check_hears(events, cy, {"action": "created", "pk": ticket["id"], "data": ticket})
         polled = waiting.result(60)
         assert ticket in polled.json()
         assert polled.headers["ETag"] != first.headers["ETag"]
@@ -216,7 +220,7 @@ def test_a_group_hears_nothing_of_the_other_one(desk: Site, people: Callable[[st
         ours = ben.create(make_title(), group="sales")
         # What comes first is their own.
         assert json.loads(receive(ws)) == {"action": "created", "pk": ours["id"], "data": ours}
-        assert hear_from(events, ours["id"])["action"] == "created"
+        check_hears(events, ben, {"action": "created", "pk": ours["id"], "data": ours})
         assert ask(ws, "retrieve", pk=theirs["id"])["status"] == 404
     assert theirs["id"] not in ben.numbers()
 
@@ -237,7 +241,8 @@ def test_a_ticket_that_moves_leaves_one_group_and_comes_to_the_other(
             assert ask(ws, "partial_update", pk=ticket["id"], data={"group": "sales"})["status"] == 200
         left, come = {"action": "deleted", "pk": ticket["id"]}, {"action": "created", "pk": ticket["id"]}
         assert (hear(cys, ticket["id"]), hear(bens, ticket["id"])) == (left, come)
-        assert (hear_from(cy_streams, ticket["id"]), hear_from(ben_streams, ticket["id"])) == (left, come)
+        check_hears(cy_streams, cy, left)
+        check_hears(ben_streams, ben, come)
         assert ask(bens, "retrieve", pk=ticket["id"])["data"] == {**ticket, "group": "sales"}
         assert ask(cys, "retrieve", pk=ticket["id"])["status"] == 404
 
