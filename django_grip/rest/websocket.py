@@ -285,7 +285,11 @@ class WebSocketAPIView(WebSocketView, SocketPolicies):
     def _answer_error(self, status: int, errors: Mapping[str, Any], retry_after: int | None = None) -> None:
         # As Django does for a request.
         logger.warning("The action %s at %s: %d.", self.action or "(none)", show_path(self._http_request), status)
-        self._session.send(self._codec.write(error_answer(self.ref, status, errors, retry_after)))
+        try:
+            self._session.send(self._codec.write(error_answer(self.ref, status, errors, retry_after)))
+        except ResponseTooLarge:
+            # Errors name what was sent, and many long messages fit into one request.
+            self.close(1009, "too much at once")
 
 
 class _Ended(Exception):

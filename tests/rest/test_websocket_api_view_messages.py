@@ -11,7 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
-from rest_framework.serializers import CharField, ListField, Serializer
+from rest_framework.serializers import CharField, ChoiceField, ListField, Serializer
 
 from django_grip.rest import WebSocketAPIView, ws_action
 
@@ -493,6 +493,23 @@ def test_an_answer_too_large_for_the_proxy_is_told(world):
     told = ws.receive_json()
     assert (told["type"], told["ref"], told["status"]) == ("error", 1, 406)
     assert told["errors"]["detail"].startswith("The action's answer cannot travel over a WebSocket: ")
+
+
+def test_errors_too_many_for_the_proxy_end_the_connection(world, caplog):
+    class Pick(Serializer):
+        kind = ChoiceField(["a"])
+
+    class View(Room):
+        @ws_action("pick", serializer_class=Pick)
+        def pick(self, data):
+            pass
+
+    ws = world.open(View)
+    long = json.dumps({"action": "pick", "ref": 1, "data": {"kind": "x" * 120_000}})
+    ws.send(*[long] * 12)
+    assert {json.loads(message)["status"] for message in ws.receive_all()} == {400}
+    assert (ws.close_code, ws.close_reason) == (1009, "too much at once")
+    assert "Internal Server Error" not in caplog.text
 
 
 # -- bad input ---------------------------------------------------------------------------------------------------------
