@@ -37,11 +37,15 @@ class Command(BaseCommand):
                 user.groups.add(Group.objects.get_or_create(name=group)[0])
                 user.user_permissions.set(Permission.objects.filter(codename__in=[f"{verb}_ticket" for verb in may]))
         if not Ticket.objects.exists():
-            for group, assignee, priority, title, description in TICKETS:
-                Ticket.objects.create(
-                    group=Group.objects.get(name=group),
-                    assignee=User.objects.filter(username=assignee).first(),
+            # In bulk, as nobody need be told of these.
+            groups, users = ({str(row): row for row in kind.objects.all()} for kind in (Group, User))
+            Ticket.objects.bulk_create(
+                Ticket(
+                    group=groups[group],
+                    assignee=users.get(assignee),
                     priority=priority,
                     title=title,
                     description=description,
                 )
+                for group, assignee, priority, title, description in TICKETS
+            )
