@@ -56,6 +56,8 @@ class HttpShell(Pump):
             return
         scope = dict(self.scope)
         scope["headers"] = asks[0].headers
+        # The server's own may lack what its log is not to show.
+        scope["query_string"] = asks[0].query
         # By an extension a response could pass by unseen.
         scope.pop("extensions", None)
         try:
