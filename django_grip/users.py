@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import sha256
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
+from django.apps import apps
 from django.contrib.auth import BACKEND_SESSION_KEY, SESSION_KEY, get_backends, get_user_model, load_backend
 from django.core.exceptions import ValidationError
 from django.utils.crypto import constant_time_compare
@@ -25,7 +27,15 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractUser
     from django.http import HttpRequest
 
-__all__ = ["aload_user", "claim_user", "fingerprint_user", "is_user_unchanged", "load_user", "set_user"]
+__all__ = [
+    "aload_user",
+    "claim_user",
+    "fingerprint_user",
+    "is_user_unchanged",
+    "load_user",
+    "make_nobody",
+    "set_user",
+]
 
 # Characters. A longer one is the session itself, in a cookie (signed_cookies): that cannot be revoked.
 _MAX_SESSION_KEY = 64
@@ -147,6 +157,16 @@ def _remember(user: AbstractUser | None, claim: Mapping[str, str]) -> AbstractUs
         # As authenticate() does; the next link of this stream names it again.
         user.backend = claim["via"]
     return user
+
+
+def make_nobody() -> Any:
+    """Django's anonymous user; in a project without ``django.contrib.auth``, what answers the same questions."""
+    if apps.is_installed("django.contrib.auth"):
+        # Its module has models, which cannot be imported where the app is not installed.
+        from django.contrib.auth.models import AnonymousUser
+
+        return AnonymousUser()
+    return SimpleNamespace(pk=None, is_authenticated=False, is_anonymous=True, is_active=False)
 
 
 def set_user(request: HttpRequest, user: AbstractUser) -> None:

@@ -11,14 +11,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.contrib.auth.models import AnonymousUser
 from django.views.decorators.debug import sensitive_variables
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.exceptions import APIException
 
 from ..conf import derive_keys
 from ..protocol.seal import seal, unseal
-from ..users import claim_user, set_user
+from ..users import claim_user, make_nobody, set_user
 
 __all__ = [
     "HEADERS",
@@ -151,7 +150,7 @@ def bring_authority(request: Any, authority: Authority) -> None:
     """Let a Django request be answered by this authority and no other."""
     setattr(request, _ATTRIBUTE, authority)
     # Who is named by a cookie that came as well, or by the link itself, is not who asks.
-    set_user(request, AnonymousUser())  # type: ignore[arg-type]
+    set_user(request, make_nobody())
     if authority.kind == HEADERS:
         for name, value in authority.values.items():
             put_header(request, name, value)

@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.contrib.auth.models import AnonymousUser
 from django.views.decorators.debug import sensitive_variables
 from rest_framework.exceptions import APIException, AuthenticationFailed
 
+from ..users import make_nobody
 from .authority import Authority, bring_authority, find_authority, seal_authority, unseal_authority
 from .bearer import restore_bearer
 from .tickets import Ticket, find_ticket
@@ -103,4 +103,4 @@ def link_user(request: Any) -> Any:
 
     A token's user need not be one that Django's backends can load.
     """
-    return request.user if find_authority(request) is None else AnonymousUser()
+    return request.user if find_authority(request) is None else make_nobody()

@@ -11,7 +11,6 @@ from functools import partial
 from io import BytesIO
 from typing import Any
 
-from django.contrib.auth.middleware import auser, get_user
 from django.http import QueryDict
 from django.urls import ResolverMatch, get_script_prefix
 from django.utils.functional import SimpleLazyObject, cached_property
@@ -39,6 +38,8 @@ _DROPPED = (
 )
 # Conditions that a handshake has are not those of each action: a 304 would be no answer.
 _DROPPED_PREFIXES = ("HTTP_IF_", "HTTP_SEC_WEBSOCKET_")
+# Not imported at the top: in a project without django.contrib.auth it cannot be.
+_AUTH_MIDDLEWARE = "django.contrib.auth.middleware"
 # What Django keeps of a body that has been read.
 _BODY_CACHES = ("_body", "_post", "_files", "_post_parse_error")
 
@@ -118,8 +119,10 @@ def _renew_user(request: GripHttpRequest) -> None:
     user = request.__dict__.get("user")
     if not isinstance(user, SimpleLazyObject):
         return
-    if getattr(user.__dict__.get("_setupfunc"), "__module__", None) != auser.__module__:
+    if getattr(user.__dict__.get("_setupfunc"), "__module__", None) != _AUTH_MIDDLEWARE:
         return  # somebody else's
+    from django.contrib.auth.middleware import auser, get_user
+
     for name in ("_cached_user", "_acached_user"):
         request.__dict__.pop(name, None)
     request.user = SimpleLazyObject(partial(get_user, request))  # type: ignore[assignment]
