@@ -19,7 +19,9 @@
   const state = panel.querySelector(".grip-live-state"), body = panel.querySelector(".panel-body");
   if (!state) return; // Past the proxy: there is nothing to subscribe to.
   const form = panel.querySelector("form"), rows = panel.querySelector("ol"), answered = panel.querySelector(".grip-live-answer");
-  const { url, detail, wait } = panel.dataset;
+  const { detail, wait } = panel.dataset;
+  // Whatever the path begins with, it is one of this site.
+  const url = location.origin + panel.dataset.url;
   const examples = JSON.parse(document.getElementById("grip-live-examples").textContent);
 
   // -- what is shown ---------------------------------------------------------------------------------------------------
@@ -109,7 +111,7 @@
   let socket = null;
 
   function bySocket(opened) {
-    socket = new WebSocket(location.origin.replace(/^http/, "ws") + url);
+    socket = new WebSocket(url.replace(/^http/, "ws"));
     const mine = socket;
     const ended = new Promise((done) => {
       mine.onopen = opened;
