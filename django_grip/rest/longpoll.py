@@ -72,6 +72,6 @@ def read(view: Any, request: Request) -> LongPoll | None:
 
 
 def is_replay(request: Request) -> bool:
-    """Whether the proxy asks again for what it holds."""
+    """Whether the proxy asks again for what it holds, which is the answer to a GET."""
     grip: GripData | None = getattr(request._request, "grip", None)
-    return grip is not None and find_guard(grip.last) is not None
+    return request.method == "GET" and grip is not None and find_guard(grip.last) is not None

@@ -10,12 +10,15 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.http import HttpResponse
-from django.test import Client
+from django.test import Client, RequestFactory
 from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import SimpleRateThrottle
 
 from django_grip import Event, guard, publish, set_hold_longpoll
+from django_grip.request import GripData
+from django_grip.rest.longpoll import is_replay
 from django_grip.testing import AsyncGripClient, GripClient
 
 from ..fake_proxy import PROXIES, proxied
@@ -367,6 +370,14 @@ def test_what_the_proxy_asks_again_is_not_throttled(grip_client: GripClient, rou
     # The client itself has asked twice.
     assert grip_client.get(url).status_code == 429
     cache.clear()
+
+
+@pytest.mark.parametrize(("method", "is_one"), [("get", True), ("post", False), ("delete", False), ("head", False)])
+def test_only_what_can_be_held_is_asked_again(rf: RequestFactory, method: str, is_one: bool) -> None:
+    request: Any = getattr(rf, method)("/")
+    request.grip = GripData(request)
+    request.grip.last = {"grip:guard:x": "1"}
+    assert is_replay(Request(request)) is is_one
 
 
 def test_a_user_is_found_by_close_subscribers(grip_client: GripClient, url: str) -> None:
