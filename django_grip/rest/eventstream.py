@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from hashlib import sha256
@@ -11,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from rest_framework.exceptions import APIException
 from rest_framework.response import Response
 
+from ..encoding import encode_json
 from ..exceptions import InstructError
 from ..holds import MAX_HELD_BODY
 from ..links import build_link
@@ -21,6 +23,7 @@ from ..views.etags import hash_etag
 from ..views.stream import SILENT_CHANNEL
 from . import credentials, events, link_context
 from .channels import find_channels
+from .renderers import EventStreamRenderer
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 
     WhenRendered = Callable[[Response, Callable[[Response], None]], None]
 
-__all__ = ["begin", "is_link", "recall"]
+__all__ = ["begin", "end_for_deleted", "is_link", "recall"]
 
 # Stages of a stream, as its links say them: nothing is held yet, since what was to be sent was too much for that; it is
 # held, and what was published meanwhile may have been missed; it is held, and nothing was.
@@ -84,11 +87,27 @@ def begin(view: Any, request: Request, response: Response, when_rendered: WhenRe
     if request.method == "GET" and grip.instruct is None:
         # A decorator of the action looks at the one, a middleware at the other.
         request._cache_update_cache = request._request._cache_update_cache = False
-        stream = _Stream(view, request, grip, find_channels(view), _build_data(request))
+        stream = _Stream(view, request, grip, find_channels(view), _build_data(view, request))
         # One that cannot be built is refused while that can still be said.
         stream.build_link(_IS_HELD, _NO_ETAG, due=int(time.time()))
         when_rendered(response, stream.hold)
     return response
+
+
+def end_for_deleted(response: Response, request: Request) -> bool:
+    """Of the fetch of a stream's link: say that its object is gone, where that is what the view has answered.
+
+    It may have been deleted before the proxy had subscribed. Returns: whether that is said; then the stream ends.
+    """
+    told = _find_data(getattr(request._request, "grip", None))
+    if response.status_code != 404 or "pk" not in told:
+        return False
+    # Written as it is, whatever renderer has been agreed upon: of the refusal nothing is sent.
+    response.status_code, response.exception = 200, False
+    response.accepted_renderer, response.accepted_media_type = EventStreamRenderer(), EventStreamRenderer.media_type
+    response.data = events.change(events.DELETED, json.loads(told["pk"]))
+    response.headers["Cache-Control"] = "no-store, private"
+    return True
 
 
 def _find_data(grip: GripData | None) -> Mapping[str, str]:
@@ -97,10 +116,12 @@ def _find_data(grip: GripData | None) -> Mapping[str, str]:
     return data if data and "live" in data else {}
 
 
-def _build_data(request: Request) -> dict[str, str]:
+def _build_data(view: Any, request: Request) -> dict[str, str]:
     """What all links of a stream tell. Raises: APIException."""
     kept = _find_data(request._request.grip) or link_context.remember(request)
     own = {name: kept[name] for name in link_context.NAMES if name in kept}
+    if view.is_live_detail and view.live_object is not None:
+        own["pk"] = encode_json(view.live_object.pk)
     return {**own, **credentials.seal_for_link(request)}
 
 

@@ -31,6 +31,8 @@ def make_live(view: Any, request: Request, response: Response) -> Any:
     """Give a live answer what its transport needs: an ETag, a hold, a stream. What is no 200 stays as it is."""
     # Whatever renderers the class names: those of the transports are there too.
     patch_vary_headers(response, ["Accept"])
+    if eventstream.end_for_deleted(response, request):
+        return response
     if response.status_code != 200 or response.exception or is_html(response.accepted_renderer):
         return response
     try:
