@@ -23,6 +23,7 @@ __all__ = [
     "HEADERS",
     "MAX_CREDENTIAL",
     "OTHER",
+    "TOKENLESS_SCHEMES",
     "USER",
     "Authority",
     "CredentialTooLong",
@@ -42,7 +43,7 @@ HEADERS, USER, OTHER = "headers", "user", "other"
 
 # What a browser or a server in front adds by itself to all requests, or what answers to one request only. Whom such a
 # header has told, is remembered as a user: neither is a password good to have in an address.
-_AMBIENT_SCHEMES = ("basic", "digest", "negotiate", "ntlm")
+TOKENLESS_SCHEMES = ("basic", "digest", "negotiate", "ntlm")
 _DEFAULT_HEADERS = ("Authorization",)
 
 # Where a Django request keeps it.
@@ -131,7 +132,7 @@ def _find_headers(request: Any) -> dict[str, str]:
 
 
 def _is_ambient(name: str, value: str) -> bool:
-    return name.lower() == "authorization" and value.partition(" ")[0].lower() in _AMBIENT_SCHEMES
+    return name.lower() == "authorization" and value.partition(" ")[0].lower() in TOKENLESS_SCHEMES
 
 
 def find_claim(request: Any) -> dict[str, str] | None:

@@ -15,19 +15,22 @@ from rest_framework.exceptions import APIException, ParseError
 from rest_framework.request import Request
 
 from ..request import hide_headers
-from .authority import put_header
+from .authority import TOKENLESS_SCHEMES, put_header
 
-__all__ = ["restore_bearer"]
+__all__ = ["BEARER", "is_subprotocol", "restore_bearer"]
 
 _HEADER = "HTTP_SEC_WEBSOCKET_PROTOCOL"
-_MARK = "bearer."
+BEARER = "bearer."
+"""How the subprotocol begins that carries a token; upper and lower case are the same."""
 
 # What a subprotocol may consist of (RFC 6455, 4.1): a token (RFC 9110, 5.6.2).
 _token = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 _scheme = re.compile(r"[A-Za-z][!#$%&'*+.^_`|~0-9A-Za-z-]*", re.ASCII)
 
-# Authenticators of these schemes take no token.
-_TOKENLESS = ("basic", "digest", "negotiate", "ntlm")
+
+def is_subprotocol(name: str) -> bool:
+    """Whether a name can be that of a subprotocol."""
+    return _token.fullmatch(name) is not None
 
 
 @sensitive_variables()
@@ -39,14 +42,14 @@ def restore_bearer(view: Any, request: Any) -> APIException | None:
     neither an answer nor an error report shows it.
     """
     offered = [name.strip() for name in request.META.get(_HEADER, "").split(",")]
-    bearers = [name for name in offered if name.lower().startswith(_MARK)]
+    bearers = [name for name in offered if name.lower().startswith(BEARER)]
     if not bearers:
         return None
     others = [name for name in offered if name and name not in bearers]
     hide_headers(request, [_HEADER])
     if others:
         request.META[_HEADER] = ", ".join(others)
-    token = bearers[0][len(_MARK) :]
+    token = bearers[0][len(BEARER) :]
     error = _find_fault(bearers, others, token)
     if error is None:
         _authorize(view, request, token)
@@ -59,7 +62,7 @@ def _find_fault(bearers: list[str], others: list[str], token: str) -> str | None
         return "There is more than one subprotocol that begins with 'bearer.'."
     if not token:
         return "The subprotocol 'bearer.' has no token."
-    if not _token.fullmatch(token):
+    if not is_subprotocol(token):
         return "The token behind 'bearer.' has characters that no subprotocol may have."
     if not others:
         return "Offer another subprotocol beside that of the token, such as 'grip.live': a token is never answered."
@@ -83,7 +86,7 @@ def _find_schemes(view: Any, request: Any) -> dict[str, list[Any]]:
         if isinstance(authenticator, SessionAuthentication):
             continue
         match = _scheme.match(authenticator.authenticate_header(Request(request)) or "")
-        if match is not None and match[0].lower() not in _TOKENLESS:
+        if match is not None and match[0].lower() not in TOKENLESS_SCHEMES:
             found.setdefault(match[0], []).append(authenticator)
     # As RFC 6750 has it, for who reads the header and does not say so.
     return found or {"Bearer": []}

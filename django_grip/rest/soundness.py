@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from inspect import iscoroutinefunction
@@ -13,17 +12,15 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import ViewSetMixin
 
+from ..guard import MIN_TIMEOUT
+from .bearer import BEARER, is_subprotocol
+
 __all__ = ["check_viewset"]
 
 # What the class method publish_changes() and signals go by, which know no route.
 _CLASS_NAMES = ("live_public", "live_serializer_class", "live_signals")
 _WATCHED = ("perform_create", "perform_update", "perform_destroy")
 _METHODS = ("get_live_channels", "get_publish_channels", "get_live_serializer_context", "find_live_channels")
-# RFC 6455, 4.1: the name of a subprotocol is a token.
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_BEARER = "bearer."
-# GRIP.md, 3: a proxy holds a response for no less.
-_MIN_WAIT = 5
 
 
 def check_viewset(viewset: type[Any], initkwargs: Mapping[str, Any]) -> None:
@@ -94,9 +91,9 @@ def _names(value: Any) -> str | None:
 
 
 def _subprotocols(value: Any) -> str | None:
-    if _names(value) or not all(_TOKEN.fullmatch(name) for name in value):
+    if _names(value) or not all(is_subprotocol(name) for name in value):
         return "a list of subprotocols, each a name without blanks"
-    if any(name.startswith(_BEARER) for name in value):
+    if any(name.lower().startswith(BEARER) for name in value):
         return "a list of subprotocols without bearer.…, which carries a token"
     return None
 
@@ -124,7 +121,7 @@ def _optional_seconds(value: Any) -> str | None:
 
 
 def _waiting_seconds(value: Any) -> str | None:
-    return _seconds(value, _MIN_WAIT)
+    return _seconds(value, MIN_TIMEOUT)
 
 
 _CHECKS: dict[str, Callable[[Any], str | None]] = {
