@@ -24,7 +24,7 @@ from ..request import GripHttpRequest, current_grip
 from .answers import make_answer
 from .faults import report_fault
 from .media_types import find_media_types
-from .messages import ActionMessage, BadMessage, error_answer
+from .messages import ActionMessage, BadMessage, error_answer, unknown_action
 from .requests import make_stand_in, match_of, strip_format
 from .routes import Route, find_routes, is_mapped, read_actions
 
@@ -34,8 +34,6 @@ logger = logging.getLogger("django_grip")
 
 # Another name for the GET of the WebSocket's own route.
 _SUBSCRIBE = "subscribe"
-# Characters of a client's text in an error.
-_MAX_SHOWN = 50
 _REFUSED: tuple[tuple[type[Exception] | tuple[type[Exception], ...], int, str], ...] = (
     (Http404, 404, "Not found."),
     (PermissionDenied, 403, "You do not have permission to perform this action."),
@@ -121,8 +119,7 @@ class Actions:
             # Unless the viewset has an action of that name.
             offer = self._offers.get(self._view.live_action)
         if offer is None:
-            asked = message.action if len(message.action) <= _MAX_SHOWN else f"{message.action[:_MAX_SHOWN]}..."
-            raise BadMessage(f"There is no action {asked!r} here, but: {', '.join(self._offers)}.", key="action")
+            raise unknown_action(message, self._offers)
         if offer.needs_pk and message.pk is None:
             raise BadMessage(f"{offer.name} needs the pk of an object.", key="pk")
         if not offer.needs_pk and message.pk is not None:
@@ -194,7 +191,7 @@ class Actions:
             for kinds, status, text in _REFUSED:
                 if isinstance(error, kinds):
                     return error_answer(message.ref, status, {"detail": text})
-            report_fault(error, request, sender=type(self._view), what=f"the action {message.action[:_MAX_SHOWN]}")
+            report_fault(error, request, sender=type(self._view), what=f"the action {message.action}")
             return error_answer(message.ref, 500, {"detail": "server error"})
         finally:
             current_grip.reset(token)

@@ -9,13 +9,17 @@ from typing import Any
 from django.http.response import HttpResponseBase
 
 from ..encoding import decode_json
+from ..exceptions import ResponseTooLarge
 from .media_types import is_json
 from .messages import error_answer, response_answer
 
-__all__ = ["UNSENDABLE", "make_answer", "name_errors", "read_wait"]
+__all__ = ["UNSENDABLE", "make_answer", "name_errors", "name_too_large", "read_wait"]
 
 UNSENDABLE = 406
 """The status of an answer that no WebSocket can carry. The action has run."""
+
+
+_CANNOT_TRAVEL = "The action's answer cannot travel over a WebSocket"
 
 
 class _NotJSON(Exception):
@@ -46,8 +50,12 @@ def make_answer(ref: str | int | None, response: Any) -> dict[str, Any]:
 
 
 def _cannot_send(ref: str | int | None, why: str) -> dict[str, Any]:
-    text = f"The action's answer cannot travel over a WebSocket: {why}. Ask for it over HTTP."
-    return error_answer(ref, UNSENDABLE, {"detail": text})
+    return error_answer(ref, UNSENDABLE, {"detail": f"{_CANNOT_TRAVEL}: {why}. Ask for it over HTTP."})
+
+
+def name_too_large(error: ResponseTooLarge) -> dict[str, Any]:
+    """What the client is told in place of an answer that is more than the proxy takes."""
+    return {"detail": f"{_CANNOT_TRAVEL}: {error}. Ask for it over HTTP, or for less."}
 
 
 def _read(response: Any) -> Any:

@@ -10,6 +10,7 @@ from rest_framework.exceptions import APIException, AuthenticationFailed
 from ..users import is_user_unchanged, load_user
 from .authority import HEADERS, USER, Authority
 from .credentials import find_restored
+from .media_types import EVENT_STREAM_TYPE
 from .tickets import Ticket
 
 __all__ = ["ClaimAuthentication", "RefusedAuthentication", "TicketAuthentication", "live_authenticators"]
@@ -91,7 +92,7 @@ _CHALLENGE = "Ticket"
 
 def _asks_for_stream(request: Any) -> bool:
     """Whether DRF's negotiation, which comes before authentication, has found that an event stream is asked for."""
-    return getattr(getattr(request, "accepted_renderer", None), "media_type", None) == "text/event-stream"
+    return getattr(getattr(request, "accepted_renderer", None), "media_type", None) == EVENT_STREAM_TYPE
 
 
 def _find_challenge(authenticators: list[Any], request: Any) -> str:

@@ -16,7 +16,7 @@ from ..conf import grip_settings
 from ..exceptions import ChannelNameError
 from ..protocol.channels import Channel, as_channels, channel_name
 
-__all__ = ["find_channels", "list_channel", "object_channel", "pair_channel", "user_channel"]
+__all__ = ["find_channels", "find_user_key", "list_channel", "object_channel", "pair_channel", "user_channel"]
 
 
 def find_channels(view: Any) -> list[Channel]:
@@ -49,6 +49,11 @@ def list_channel(viewset: type) -> str:
 def object_channel(viewset: type, pk: Any) -> str:
     """Where those hear of an object who have opened its own URL."""
     return channel_name(list_channel(viewset) + ":{pk}", pk=pk)
+
+
+def find_user_key(user: Any) -> Any:
+    """What names a user in channels; None for nobody, and for a user of the project's own who has no key."""
+    return user.pk if user is not None and user.is_authenticated else None
 
 
 def user_channel(pk: Any) -> str:

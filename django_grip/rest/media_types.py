@@ -1,4 +1,4 @@
-"""Which JSON the actions of a WebSocket speak with their viewset."""
+"""Media types: those of the transports, and which JSON the actions of a WebSocket speak with their viewset."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from typing import Any
 
 from ..protocol.websocket_events import CONTENT_TYPE
 
-__all__ = ["find_media_types", "is_json"]
+__all__ = ["EVENT_STREAM_TYPE", "JSON_TYPE", "NDJSON_TYPE", "find_media_types", "is_json"]
+
+JSON_TYPE = "application/json"
+EVENT_STREAM_TYPE = "text/event-stream"
+NDJSON_TYPE = "application/x-ndjson"
 
 
 def find_media_types(callback: Any) -> tuple[str, str]:
@@ -25,9 +29,9 @@ def find_media_types(callback: Any) -> tuple[str, str]:
 def is_json(media_type: str) -> bool:
     """Whether a media type is JSON, or another format's that is written as JSON (RFC 6839, 3.1)."""
     kind = media_type.partition(";")[0].strip().lower()
-    return kind in ("application/json", CONTENT_TYPE) or kind.endswith("+json")
+    return kind in (JSON_TYPE, CONTENT_TYPE) or kind.endswith("+json")
 
 
 def _find_json(classes: Any) -> str:
     kinds = [each.media_type for each in classes if is_json(each.media_type or "")]
-    return "application/json" if "application/json" in kinds else next(iter(kinds), CONTENT_TYPE)
+    return JSON_TYPE if JSON_TYPE in kinds else next(iter(kinds), CONTENT_TYPE)

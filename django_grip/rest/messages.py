@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,8 @@ __all__ = [
     "error_answer",
     "parse_message",
     "response_answer",
+    "show",
+    "unknown_action",
 ]
 
 KEYS = ("action", "ref", "pk", "data", "query")
@@ -73,7 +75,7 @@ class ActionMessage:
 
     def __repr__(self) -> str:
         # Not what was sent: it may end up in a log.
-        return f"<ActionMessage {self.action[:_MAX_SHOWN]!r} ref={self.ref!r}>"
+        return f"<ActionMessage {show(self.action)} ref={self.ref!r}>"
 
 
 def decode_message(text: str) -> Any:
@@ -136,7 +138,7 @@ def check_depth(value: Any) -> None:
 def _check_keys(value: dict[str, Any], keys: Collection[str]) -> None:
     unknown = sorted(key for key in value if key not in keys)
     if unknown:
-        raise BadMessage(f"A message has no {_show(unknown[0])}; it may have: {', '.join(keys)}.")
+        raise BadMessage(f"A message has no {show(unknown[0])}; it may have: {', '.join(keys)}.")
 
 
 def _read_ref(ref: Any) -> str | int | None:
@@ -168,6 +170,12 @@ def _read_query(query: Any) -> Mapping[str, str] | None:
     return query
 
 
+def unknown_action(message: ActionMessage, offered: Iterable[str]) -> BadMessage:
+    """The error for a message whose action is none of those that there are."""
+    text = f"There is no action {show(message.action)} here, but: {', '.join(offered)}."
+    return BadMessage(text, key="action", ref=message.ref)
+
+
 def _name_kind(value: Any) -> str:
     """What JSON calls a value."""
     if value is None:
@@ -183,5 +191,6 @@ def _name_kind(value: Any) -> str:
     return names.get(type(value), "this")
 
 
-def _show(text: str) -> str:
+def show(text: str) -> str:
+    """A client's text as an error or a log may hold it."""
     return repr(text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}...")

@@ -10,10 +10,9 @@ from rest_framework.parsers import BaseParser, JSONParser
 
 from ..encoding import decode_json
 from ..protocol.websocket_events import CONTENT_TYPE
+from .media_types import JSON_TYPE, NDJSON_TYPE
 
 __all__ = ["NDJSONParser", "WebSocketActionParser", "live_parsers"]
-
-JSON_TYPE = "application/json"
 
 
 class NDJSONParser(BaseParser):
@@ -24,7 +23,7 @@ class NDJSONParser(BaseParser):
     max_lines: of a body. max_line_size: bytes of one line. max_size: bytes of the body.
     """
 
-    media_type = "application/x-ndjson"
+    media_type = NDJSON_TYPE
     max_lines: int = 10_000
     max_line_size: int = 1_000_000
     max_size: int = 10_000_000

@@ -16,6 +16,7 @@ from ..event import Event
 from ..protocol.sse import encode_sse
 from ..protocol.websocket_events import CONTENT_TYPE
 from .browsable import live_browsable
+from .media_types import EVENT_STREAM_TYPE, JSON_TYPE, NDJSON_TYPE
 
 __all__ = [
     "EventStreamRenderer",
@@ -26,9 +27,6 @@ __all__ = [
     "is_html",
     "live_renderers",
 ]
-
-JSON_TYPE = "application/json"
-EVENT_STREAM_TYPE = "text/event-stream"
 
 Context = Mapping[str, Any] | None
 
@@ -115,7 +113,7 @@ class NDJSONRenderer(_JSONBasedRenderer):
     Of a page the rows are its ``results``; where the pages before and behind it are, the header ``Link`` says.
     """
 
-    media_type = "application/x-ndjson"
+    media_type = NDJSON_TYPE
     format = "ndjson"
 
     def render_data(self, data: Any, renderer_context: Context) -> bytes:

@@ -18,6 +18,7 @@ from rest_framework.settings import api_settings
 
 from ..encoding import encode_json
 from ..request import GripData, GripHttpRequest
+from .media_types import JSON_TYPE
 
 __all__ = ["copy_request", "make_stand_in", "match_of", "strip_format"]
 
@@ -75,8 +76,8 @@ def make_stand_in(
     path: str,
     query: str = "",
     data: Any = None,
-    accept: str = "application/json",
-    content_type: str = "application/json",
+    accept: str = JSON_TYPE,
+    content_type: str = JSON_TYPE,
 ) -> GripHttpRequest:
     """Make a stand-in of a copy. path: without the script's prefix, not quoted. query: a query string.
 

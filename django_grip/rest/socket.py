@@ -7,12 +7,10 @@ the subscription is asked again, as the GET that it stands for; then each messag
 from __future__ import annotations
 
 import logging
-from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import SESSION_KEY
-from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated, NotFound
@@ -24,11 +22,11 @@ from ..protocol.websocket_events import CONTENT_TYPE
 from ..refusals import show_path
 from ..views.connection_state import Memory
 from ..views.flow import run
-from ..views.transactions import find_atomic_databases
+from ..views.transactions import atomic_requests
 from ..views.websocket import WebSocketView
 from . import credentials, events
 from .actions import Actions
-from .answers import UNSENDABLE
+from .answers import UNSENDABLE, name_too_large
 from .channels import find_channels
 from .media_types import find_media_types
 from .messages import BadMessage, decode_message, error_answer, parse_message
@@ -102,9 +100,9 @@ class LiveSocket(WebSocketView):
             self.send(answer)
             return
         except ResponseTooLarge as error:
-            text = f"The action's answer cannot travel over a WebSocket: {error}. Ask for it over HTTP, or for less."
+            errors = name_too_large(error)
         try:
-            self.send(error_answer(answer["ref"], UNSENDABLE, {"detail": text}))
+            self.send(error_answer(answer["ref"], UNSENDABLE, errors))
         except ResponseTooLarge:
             self.close(1009, "too much at once")
 
@@ -185,9 +183,7 @@ def _subscribe(view: Any, base: GripHttpRequest, *, is_opening: bool) -> tuple[H
     if not is_opening:
         # Each action is throttled by itself; these requests are the proxy's.
         view.check_throttles = lambda request: None
-    with ExitStack() as blocks:
-        for alias in find_atomic_databases(getattr(view.dispatch, "_non_atomic_requests", ())):
-            blocks.enter_context(transaction.atomic(using=alias))
+    with atomic_requests(getattr(view.dispatch, "_non_atomic_requests", ())):
         try:
             return None, _ask(view)
         except Exception as error:  # noqa: BLE001 - DRF raises again what is not its own

@@ -19,8 +19,8 @@ from ..refusals import show_path
 from ..views.flow import Course, blocking
 from ..views.messages import get_codec
 from ..views.websocket import WebSocketView
-from .answers import UNSENDABLE, name_errors, read_wait
-from .channels import pair_channel, user_channel
+from .answers import UNSENDABLE, name_errors, name_too_large, read_wait
+from .channels import find_user_key, pair_channel, user_channel
 from .faults import report_fault
 from .messages import BadMessage, error_answer, response_answer
 from .policies import SocketPolicies
@@ -130,23 +130,22 @@ class WebSocketAPIView(WebSocketView, SocketPolicies):
 
     def subscribe(self, channel: str, filters: Iterable[str] = ()) -> None:
         super().subscribe(channel, filters)
-        for pk in self._user_keys():
+        key = find_user_key(self.request.user)
+        if key is not None:
             # Where close_subscribers() finds it. So of the channels of a proxy each takes two.
-            self._session.subscribe(pair_channel(pk, channel))
+            self._session.subscribe(pair_channel(key, channel))
 
     def unsubscribe(self, channel: str) -> None:
         super().unsubscribe(channel)
-        for pk in self._user_keys():
-            self._session.unsubscribe(pair_channel(pk, channel))
+        key = find_user_key(self.request.user)
+        if key is not None:
+            self._session.unsubscribe(pair_channel(key, channel))
 
     def _subscribe(self) -> Course[None]:
         yield from super()._subscribe()
-        for pk in self._user_keys():
-            self._session.subscribe(user_channel(pk))
-
-    def _user_keys(self) -> list[Any]:
-        user = self.request.user
-        return [user.pk] if user is not None and user.is_authenticated and user.pk is not None else []
+        key = find_user_key(self.request.user)
+        if key is not None:
+            self._session.subscribe(user_channel(key))
 
     # -- the course of one request -----------------------------------------------------------------------------------
 
@@ -274,8 +273,7 @@ class WebSocketAPIView(WebSocketView, SocketPolicies):
         try:
             self._session.send(text)
         except ResponseTooLarge as error:
-            detail = f"The action's answer cannot travel over a WebSocket: {error}. Ask for it over HTTP, or for less."
-            self._answer_error(UNSENDABLE, {"detail": detail})
+            self._answer_error(UNSENDABLE, name_too_large(error))
 
     def _answer_response(self, response: Any) -> None:
         """Answer a message with what DRF answers to an error."""

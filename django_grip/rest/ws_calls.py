@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .messages import BadMessage, check_depth, decode_message, parse_message
+from .messages import BadMessage, check_depth, decode_message, parse_message, unknown_action
 from .ws_actions import WSAction
 
 __all__ = ["WSCall", "read_call"]
 
 _KEYS = ("action", "ref", "data")
-# Characters of a client's text in an error.
-_MAX_SHOWN = 50
 
 
 @dataclass(frozen=True)
@@ -42,8 +40,7 @@ def read_call(text: str, actions: Mapping[str, WSAction], *, takes_others: bool)
     asked = parse_message(message, keys=_KEYS)
     action = actions.get(asked.action)
     if action is None:
-        name = asked.action if len(asked.action) <= _MAX_SHOWN else f"{asked.action[:_MAX_SHOWN]}..."
-        raise BadMessage(f"There is no action {name!r} here, but: {', '.join(actions)}.", key="action", ref=asked.ref)
+        raise unknown_action(asked, actions)
     return WSCall(action.name, action.method, asked.ref, asked.data)
 
 

@@ -5,14 +5,14 @@ Several messages share a request, so one transaction around it would undo the ea
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 
 from django.db import connections, transaction
 
 from .flow import blocking
 
-__all__ = ["HookTransaction", "find_atomic_databases"]
+__all__ = ["HookTransaction", "atomic_requests", "find_atomic_databases"]
 
 
 def find_atomic_databases(exempt: Iterable[str] = ()) -> list[str]:
@@ -20,6 +20,15 @@ def find_atomic_databases(exempt: Iterable[str] = ()) -> list[str]:
     return [
         alias for alias, database in connections.settings.items() if database["ATOMIC_REQUESTS"] and alias not in exempt
     ]
+
+
+@contextmanager
+def atomic_requests(exempt: Iterable[str] = ()) -> Iterator[None]:
+    """The transactions that Django would put around a view, for one that it has been told to leave alone."""
+    with ExitStack() as blocks:
+        for alias in find_atomic_databases(exempt):
+            blocks.enter_context(transaction.atomic(using=alias))
+        yield
 
 
 class HookTransaction:

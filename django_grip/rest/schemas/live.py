@@ -12,6 +12,7 @@ from ...asyncapi.channels import Channel, Message, Operation, channel_of, descri
 from ...asyncapi.components import PREFIX
 from ...asyncapi.views import handshake_of
 from ...endpoints import Endpoint
+from ..media_types import EVENT_STREAM_TYPE
 from ..routes import read_actions
 from .security import BEARER, describe_security, takes_tokens
 from .serializers import Described, SerializerSchemas
@@ -19,7 +20,6 @@ from .told import ANY_PK, pk_schema, shown_serializer, told_actions
 from .vocabulary import (
     DEFINITIONS,
     ERROR,
-    EVENT_STREAM,
     INVALIDATE,
     RESET,
     call_message,
@@ -90,7 +90,8 @@ class _Route:
     def events(self) -> Channel:
         data = self.got.response or {}
         messages = [
-            replace(message, content_type=EVENT_STREAM) for message in (snapshot_message(data), RESET, *self.changes)
+            replace(message, content_type=EVENT_STREAM_TYPE)
+            for message in (snapshot_message(data), RESET, *self.changes)
         ]
         names = [message.name for message in messages]
         text = "Server-Sent Events, for `Accept: text/event-stream`; a payload here is the `data` of an event."

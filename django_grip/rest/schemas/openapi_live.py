@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..media_types import EVENT_STREAM_TYPE, NDJSON_TYPE
 from .told import pk_schema, shown_serializer, told_actions
 
 if TYPE_CHECKING:
@@ -12,9 +13,6 @@ if TYPE_CHECKING:
 __all__ = ["add_live"]
 
 Schema = dict[str, Any]
-
-EVENT_STREAM = "text/event-stream"
-NDJSON = "application/x-ndjson"
 
 _LIVE = (
     "This address is live. With `Accept: text/event-stream` it is a stream of Server-Sent Events: a snapshot, then "
@@ -57,9 +55,9 @@ def _add_content(schema: AutoSchema, response: dict[str, Any], is_detail: bool) 
     content = dict(response["content"])
     plain: Any = content.get("application/json") or next(iter(content.values()))
     data = plain.get("schema", {})
-    if NDJSON in content:
-        content[NDJSON] = {**content[NDJSON], "schema": _row_schema(schema, data)}
-    content[EVENT_STREAM] = {"schema": {"oneOf": _events(schema, data, is_detail)}}
+    if NDJSON_TYPE in content:
+        content[NDJSON_TYPE] = {**content[NDJSON_TYPE], "schema": _row_schema(schema, data)}
+    content[EVENT_STREAM_TYPE] = {"schema": {"oneOf": _events(schema, data, is_detail)}}
     return {**response, "content": content}
 
 

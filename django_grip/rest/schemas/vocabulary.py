@@ -25,9 +25,6 @@ __all__ = [
 
 Schema = dict[str, Any]
 
-EVENT_STREAM = "text/event-stream"
-JSON = "application/json"
-
 DEFINITIONS: dict[str, Schema] = {
     "MessageRef": {
         "type": ["string", "integer", "null"],
