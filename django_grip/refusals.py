@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 
     from .request import GripHttpRequest
 
-__all__ = ["refuse", "refuse_bad_bytes", "refuse_direct_client", "refuse_plain_request", "show_path", "stand_in"]
+__all__ = [
+    "is_handshake",
+    "refuse",
+    "refuse_bad_bytes",
+    "refuse_direct_client",
+    "refuse_plain_request",
+    "show_path",
+    "stand_in",
+]
 
 logger = logging.getLogger("django_grip.security")
 
@@ -61,9 +69,14 @@ def refuse_direct_client() -> HttpResponse:
     return refuse(501, f"{BEHIND_PROXY_ONLY}\n{NOT_EMBEDDED}" if develops else BEHIND_PROXY_ONLY)
 
 
+def is_handshake(request: HttpRequest) -> bool:
+    """Whether a plain request would open a WebSocket, which no view can do."""
+    return "websocket" in request.META.get("HTTP_UPGRADE", "").lower()
+
+
 def refuse_plain_request(request: GripHttpRequest) -> HttpResponse:
     """Answer a request without WebSocket events to a view that takes nothing else."""
-    if "websocket" not in request.META.get("HTTP_UPGRADE", "").lower():
+    if not is_handshake(request):
         return refuse(400, EVENTS_ONLY)
     if request.grip.proxied:
         return refuse(501, NOT_OVER_HTTP, request=request)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from django.db import connections, transaction
+from django.db import connections
 from django.db.models import Model, QuerySet
 from django.http.response import HttpResponseBase
 from rest_framework.authentication import BaseAuthentication
@@ -18,9 +17,10 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import ModelViewSet
 
 from ..conf import read_origins
-from ..views.transactions import find_atomic_databases
+from ..refusals import is_handshake, refuse_plain_request
+from ..views.transactions import atomic_requests
 from . import authentication, changes, credentials, eventstream, longpoll, metadata, representation, signals, socket
-from .channels import list_channel, object_channel, pair_channel, user_channel
+from .channels import find_user_key, list_channel, object_channel, pair_channel, user_channel
 from .parsers import live_parsers
 from .renderers import live_renderers
 from .soundness import check_viewset
@@ -123,8 +123,7 @@ class LiveViewSetMixin:
         if cls.live_signals:
             signals.connect(cls)
         view = super().as_view(actions, **initkwargs)  # type: ignore[misc]
-        # What the class itself exempts; Django's own transaction would be one around all messages of a WebSocket.
-        view.live_non_atomic = set(getattr(view, "_non_atomic_requests", ()))
+        # Django's own transaction would be one around all messages of a WebSocket; dispatch() makes its own.
         view._non_atomic_requests = set(connections.settings)
         # GripMiddleware reads it before the view is called.
         view.allowed_origins = read_origins(initkwargs.get("allowed_origins", cls.allowed_origins))
@@ -135,12 +134,12 @@ class LiveViewSetMixin:
     def dispatch(self, request: GripHttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if getattr(request, "wscontext", None) is not None:
             return socket.answer(self, request, *args, **kwargs)
+        if request.method == "GET" and self.live_action and is_handshake(request) and hasattr(request, "grip"):
+            # Its client could make nothing of the plain answer.
+            return refuse_plain_request(request)
         eventstream.recall(request)
         credentials.restore(self, request)
-        exempt = getattr(self.dispatch, "_non_atomic_requests", ())
-        with ExitStack() as blocks:
-            for alias in find_atomic_databases(exempt):
-                blocks.enter_context(transaction.atomic(using=alias))
+        with atomic_requests(getattr(self.dispatch, "_non_atomic_requests", ())):
             return super().dispatch(request, *args, **kwargs)  # type: ignore[misc, no-any-return]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -205,9 +204,9 @@ class LiveViewSetMixin:
             channels = [object_channel(type(self), instance.pk)]
         else:
             channels = list(self.get_live_channels())
-        user = self.request.user
-        if user is not None and user.is_authenticated and user.pk is not None:
-            channels += [user_channel(user.pk), *(pair_channel(user.pk, name) for name in channels)]
+        key = find_user_key(self.request.user)
+        if key is not None:
+            channels += [user_channel(key), *(pair_channel(key, name) for name in channels)]
         return channels
 
 

@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.test import Client
 
 from django_grip import publish
+from django_grip.refusals import BEHIND_PROXY_ONLY, NOT_OVER_HTTP
 from django_grip.rest import events
 from django_grip.rest.channels import list_channel, object_channel, pair_channel, user_channel
 from django_grip.testing import AsyncGripClient
 
-from ..fake_proxy import DISCONNECT, OPEN, PING, PROXIES, FakeProxy, close, events_of, text
+from ..fake_proxy import DISCONNECT, OPEN, PING, PROXIES, FakeProxy, close, events_of, proxied, text
 from .models import Ticket
 from .project import TicketViewSet
 from .sockets import make_user, opened, said, socket_urls, ticket
@@ -203,6 +205,24 @@ def test_a_connection_of_one_viewset_is_none_of_another(settings: Any) -> None:
     ((kind, content),) = events_of(proxy.send(CREATE))
     assert (kind, content) == ("CLOSE", (4401).to_bytes(2, "big") + b"log in again")
     assert not Ticket.objects.exists()
+
+
+@pytest.mark.parametrize("path", ["/by-hand/", "/by-hand/{pk}/"])
+@pytest.mark.parametrize("is_proxied", [False, True])
+def test_a_handshake_that_is_no_events_is_told_what_is_missing(
+    client: Client, settings: Any, ticket: Ticket, path: str, is_proxied: bool
+) -> None:
+    settings.GRIP_PROXIES = PROXIES
+    headers = {"Upgrade": "websocket", **(proxied() if is_proxied else {})}
+    response = client.get(path.format(pk=ticket.pk), headers=headers)
+    text = NOT_OVER_HTTP if is_proxied else BEHIND_PROXY_ONLY
+    assert (response.status_code, response.content.decode()) == (501, f"{text}\n")
+    assert client.get(path.format(pk=ticket.pk), headers={"Upgrade": "h2c"}).status_code == 200
+
+
+def test_without_the_middleware_a_handshake_is_a_get_as_it_always_was(client: Client, settings: Any) -> None:
+    settings.MIDDLEWARE = []
+    assert client.get("/by-hand/", headers={"Upgrade": "websocket"}).status_code == 200
 
 
 # -- channels that change ----------------------------------------------------------------------------------------------
