@@ -34,6 +34,7 @@ logger = logging.getLogger("django_grip")
 
 # Another name for the GET of the WebSocket's own route.
 _SUBSCRIBE = "subscribe"
+_WITH_DATA = ("post", "put", "patch")
 _REFUSED: tuple[tuple[type[Exception] | tuple[type[Exception], ...], int, str], ...] = (
     (Http404, 404, "Not found."),
     (PermissionDenied, 403, "You do not have permission to perform this action."),
@@ -203,7 +204,10 @@ def _by_name(route: Route) -> dict[str, tuple[str, ...]]:
 
 
 def _choose_method(offer: _Offer, message: ActionMessage) -> str:
-    """Of an action with several methods, one that takes data if there is data, else one that takes none."""
+    """Of an action with several methods, one that takes data if there is data, else one that takes none.
+
+    Never a DELETE where another is meant just as well: clients that send ``"data": {}`` with everything are no rarity.
+    """
     if message.data is not None:
-        return next((method for method in offer.methods if method != "get"), offer.methods[0])
+        return next((method for method in offer.methods if method in _WITH_DATA), offer.methods[0])
     return offer.methods[0]

@@ -71,6 +71,10 @@ class OddTicketViewSet(TicketViewSet):
     def redirect(self, request: Any) -> Any:
         return HttpResponseRedirect("/elsewhere/")
 
+    @action(detail=False, methods=["get", "delete"])
+    def bin(self, request: Any) -> Response:
+        return Response(request.method)
+
     @action(detail=False)
     def stream(self, request: Any) -> Any:
         return StreamingHttpResponse(iter(["1", "2"]), content_type="application/json")

@@ -113,6 +113,9 @@ def test_of_several_methods_data_chooses_one_that_takes_it(grip_client: Any, tic
         assert ask(ws, "notes", pk=ticket.pk)["data"] == {"method": "GET", "data": {}, "pk": ticket.pk}
         assert ask(ws, "notes", pk=ticket.pk, data=["a"])["data"] == {"method": "POST", "data": ["a"], "pk": ticket.pk}
         assert ask(ws, "notes", pk=ticket.pk, data={})["data"] == {"method": "POST", "data": {}, "pk": ticket.pk}
+    # Nothing is deleted by who asks, and happens to send data with everything.
+    with opened(grip_client, "/api/odd/") as ws:
+        assert [ask(ws, "bin", **data)["data"] for data in ({}, {"data": {}})] == ["GET", "GET"]
 
 
 def test_an_action_is_a_request_of_its_own(grip_client: Any) -> None:
