@@ -98,10 +98,12 @@ class LiveViewSetMixin:
     def publish_changes(cls, queryset: QuerySet[Any], *, action: str = "updated") -> None:
         """Tell the subscribers of objects that were changed in bulk, when the transaction commits.
 
-        ``update()``, ``bulk_create()`` and ``delete()`` of a queryset call neither the viewset nor signals for each
-        object. action: "created", "updated" or "deleted"; call it before deleting.
+        What a queryset's methods do does not come by the viewset, and ``update()`` and ``bulk_create()`` send no
+        signals either. action: "created", "updated" or "deleted"; call it before deleting.
 
-        Of more than `changes.MAX_OBJECTS` objects nobody is told one by one: lists get ``invalidate``.
+        Of more than 100 objects (`changes.MAX_OBJECTS`) nobody is told one by one: lists get ``invalidate``.
+
+        Raises: TypeError for what is no queryset, ValueError for another action.
         """
         changes.publish_changes(cls, queryset, action=action)
 

@@ -118,7 +118,7 @@ def test_the_attributes_of_a_view_have_the_defaults_that_are_told(page: str) -> 
     for names, default, _ in rows(section(page, "Attributes")):
         for name in codes(names):
             value = getattr(VIEWS[page], name)
-            assert (list(value) if isinstance(value, tuple) else value) == ast.literal_eval(default.strip("`")), name
+            assert _as_list(value) == ast.literal_eval(default.strip("`")), name
 
 
 @pytest.mark.parametrize("page", VIEWS)
@@ -132,6 +132,32 @@ def test_the_attributes_of_a_view_are_all_told(page: str) -> None:
         for name in get_annotations(cls)
         if name in vars(cls) and not name.startswith("_") and not _is_inner(cls, name)
     } - _NO_USE.get(page, set())
+
+
+@pytest.mark.needs("rest")
+def test_the_attributes_of_a_live_viewset_are_all_told_with_their_defaults() -> None:
+    mixin = import_module("django_grip.rest").LiveViewSetMixin
+    table = rows(section("rest.md", "Attributes"))
+    defaults = {codes(name)[0]: ast.literal_eval(default.strip("`")) for name, default, _ in table}
+    # What a request has found is not for a project to set.
+    names = {name for name in get_annotations(mixin) if name in vars(mixin)} - {"live_object"}
+    assert defaults == {name: _as_list(getattr(mixin, name)) for name in names}
+    assert all(f"\n    {name}: " in mixin.__doc__ for name in names), "the docstring has them too"
+
+
+def _as_list(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+@pytest.mark.needs("rest")
+@pytest.mark.parametrize(("page", "name"), [("rest.md", "LiveModelViewSet"), ("rest-websocket.md", "WebSocketAPIView")])
+def test_what_a_page_on_django_rest_framework_calls_is_there(page: str, name: str) -> None:
+    view = getattr(import_module("django_grip.rest"), name)
+    known = {*dir(view), *(name for cls in view.__mro__ for name in get_annotations(cls)), "request", "args", "kwargs"}
+    text = read(page)
+    assert set(re.findall(r"\bself\.(\w+)", text)) <= known
+    assert set(re.findall(r"`((?:live|get_live|get_publish)_\w+)", text)) <= known
+    assert set(re.findall(r"`(\w+_classes?)`", text)) <= known
 
 
 # A long-poll is asked again in any case.
