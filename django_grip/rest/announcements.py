@@ -27,6 +27,9 @@ logger = logging.getLogger("django_grip")
 # Of more objects than this lists are not told one by one.
 MAX_OBJECTS = 100
 NOT_FOUND = 4404
+# An outcome: who wanted it gone sees it no more. Whether that holds for others, each has to ask: it may be marked as
+# deleted, or somebody has only left it.
+_HIDDEN = "hidden"
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,10 @@ class _Announcement:
             self._tell_lists(before or [], [])
             self._say_deleted()
             return
+        if action == _HIDDEN:
+            self._outbox.invalidate(self._viewset, self._pk, before or ())
+            self._have_asked_again()
+            return
         after = self._find_channels()
         is_same = after is not None and before is not None and set(before) == set(after)
         data = self._make_data() if is_same or action == CREATED else None
@@ -131,7 +138,7 @@ class _Announcement:
         last, action = self._outcome.last, self._outcome.action
         if action == DELETED:
             # A perform_destroy() may delete, or only mark as deleted, or do nothing.
-            return DELETED if last.certain or not _is_shown(last) else UPDATED
+            return DELETED if last.certain else _find_fate(last)
         if self._rows is None or self._pk in self._rows:
             return action
         # It is none of those that the viewset shows; or it is there no more.
@@ -168,8 +175,12 @@ class _Announcement:
             # yet. So there is data for them only where there are no such rights.
             self._outbox.tell(self._viewset, channel, UPDATED, self._pk, data if self._viewset.live_public else None)
             return
-        # It has moved, or may have: they may have lost the right to see it. A WebSocket's client asks again, and is
-        # asked for its authority with that; streams are made to.
+        # It has moved, or may have: they may have lost the right to see it.
+        self._have_asked_again()
+
+    def _have_asked_again(self) -> None:
+        """A WebSocket's client asks again, and is asked for its authority with that; streams are made to."""
+        channel = object_channel(self._viewset, self._pk)
         self._outbox.send(self._viewset, self._pk, channel, invalidate())
         self._outbox.send(self._viewset, self._pk, channel, [HttpStreamFormat(action="hint")])
 
@@ -181,18 +192,22 @@ class _Announcement:
         self._outbox.send(self._viewset, self._pk, channel, [HttpStreamFormat(close=True), close])
 
 
-def _is_shown(last: Change) -> bool:
-    """Whether an object that was to be deleted is among those that are shown, to everybody or to who wanted it gone."""
+def _find_fate(last: Change) -> str:
+    """What became of an object that was to be deleted."""
     rows = shown_queryset(last.viewset)
-    if rows is None:
-        rows = last.model._base_manager.all()
-        if last.view is not None:
-            rows = last.view.get_queryset()
     try:
-        return bool(rows.using(last.alias).filter(pk=last.pk).exists())
+        if rows is not None:
+            return UPDATED if _has(rows, last) else DELETED
+        if not _has(last.model._base_manager.all(), last):
+            return DELETED
+        return UPDATED if last.view is None or _has(last.view.get_queryset(), last) else _HIDDEN
     except DatabaseError:
         logger.exception("%s: whether object %r is deleted is not known.", name_of(last.viewset), last.pk)
-        return False
+        return DELETED
+
+
+def _has(rows: Any, last: Change) -> bool:
+    return bool(rows.using(last.alias).filter(pk=last.pk).exists())
 
 
 class _Outbox:

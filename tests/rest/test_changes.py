@@ -311,11 +311,39 @@ def test_a_perform_destroy_may_delete_or_mark_or_do_nothing(published: Captured,
     viewset = Asked if asks else Named
     ticket = Ticket.objects.create(title="x")
     ask(viewset, "delete", ticket.pk)
-    is_gone = how != "do nothing"
-    assert told(published, of=viewset) == [
-        ("list", INVALIDATE),
-        *([(str(ticket.pk), event("deleted", ticket.pk)), (str(ticket.pk), CLOSED)] if is_gone else []),
-        *([] if is_gone else [(str(ticket.pk), event("updated", ticket.pk))]),
+    pk = str(ticket.pk)
+    heard = [(pk, event("deleted", ticket.pk)), (pk, CLOSED)]
+    if how == "do nothing":
+        heard = [(pk, event("updated", ticket.pk))]
+    elif how == "mark" and asks:
+        # Who is asking might make a difference.
+        heard = [(pk, INVALIDATE), (pk, HINTED)]
+    assert told(published, of=viewset) == [("list", INVALIDATE), *heard]
+
+
+def test_who_only_leaves_an_object_does_not_end_it_for_others(published: Captured, ada: User, bob: User) -> None:
+    class Shared(OwnedViewSet):
+        """To delete a ticket is to watch it no more; it stays for who else does."""
+
+        queryset = None
+
+        def get_queryset(self) -> QuerySet[Ticket]:
+            return Ticket.objects.filter(watchers=self.request.user)
+
+        def get_publish_channels(self, instance: Ticket) -> list[str]:
+            return [f"owner:{user.pk}" for user in instance.watchers.order_by("pk")]
+
+        def perform_destroy(self, instance: Ticket) -> None:
+            instance.watchers.remove(self.request.user)
+
+    ticket = Ticket.objects.create(title="x")
+    ticket.watchers.set([ada, bob])
+    ask(Shared, "delete", ticket.pk, user=ada)
+    assert told(published) == [
+        (f"owner:{ada.pk}", INVALIDATE),
+        (f"owner:{bob.pk}", INVALIDATE),
+        (object_of(Shared, ticket.pk), INVALIDATE),
+        (object_of(Shared, ticket.pk), HINTED),
     ]
 
 
