@@ -262,6 +262,7 @@ router.register("projects", ProjectViewSet, basename="project")
 urlpatterns = [
     path("", include("tests.e2e.project.urls")),
     path("rest/", include(router.urls)),
+    path("rest/rooms/", include("tests.e2e.project.rest_rooms")),
     path("rest/ticket/", LiveTicketView.as_view(authentication_classes=Authenticated.authentication_classes)),
     path("members/<name>/", member),
     path("revoke/<name>/", revoke),
