@@ -136,6 +136,8 @@ class Actions:
         kwargs = {name: value for name, value in self._kwargs.items() if name in offer.route.parameters}
         if offer.needs_pk:
             kwargs[self._pk_name] = message.pk
+        # What an include() adds tells two places apart where the router's routes have the same names.
+        kwargs |= match_of(self._base).extra_kwargs
         try:
             url = reverse(offer.route.name, kwargs=kwargs)
             path = "/" + unquote(url).removeprefix(get_script_prefix())

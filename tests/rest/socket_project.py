@@ -327,6 +327,14 @@ class GreedyTicketViewSet(ExtraTicketViewSet):
     lookup_value_regex = ".+"
 
 
+class PlacedTicketViewSet(TicketViewSet):
+    """Included twice, with a word about where."""
+
+    @action(detail=True)
+    def where(self, request: Any, place: str, pk: Any = None) -> Response:
+        return Response([place, request.path])
+
+
 class VersionedTicketViewSet(TicketViewSet):
     versioning_class = URLPathVersioning
 
@@ -373,6 +381,9 @@ versioned.register("tickets", VersionedTicketViewSet, basename="versioned")
 places = DefaultRouter()
 places.register(r"at/(?P<place>.+)/tickets", GreedyTicketViewSet, basename="placed")
 
+placed = DefaultRouter()
+placed.register("tickets", PlacedTicketViewSet, basename="includes")
+
 spaced = DefaultRouter()
 spaced.register("tickets", ExtraTicketViewSet, basename="extra")
 
@@ -381,6 +392,8 @@ urlpatterns = [
     path("api/of/<int:project_pk>/", include(nested.urls)),
     path("api/<str:version>/versioned/", include(versioned.urls)),
     path("api/", include(places.urls)),
+    path("public/", include(placed.urls), {"place": "public"}),
+    path("internal/", include(placed.urls), {"place": "internal"}),
     path("one/", include((spaced.urls, "tickets"), namespace="one")),
     path("two/", include((spaced.urls, "tickets"), namespace="two")),
     path("by-hand/", TicketViewSet.as_view({"get": "list", "post": "create"})),

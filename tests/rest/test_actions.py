@@ -268,6 +268,15 @@ def test_a_pk_leads_to_an_object_or_to_nothing(grip_client: Any, ticket: Ticket,
     assert not Ticket.objects.get().done
 
 
+@pytest.mark.parametrize("place", ["public", "internal"])
+def test_of_two_includes_an_action_stays_in_its_own(grip_client: Any, ticket: Ticket, place: str) -> None:
+    with opened(grip_client, f"/{place}/tickets/") as ws:
+        path = f"/{place}/tickets/{ticket.pk}/where/"
+        assert ask(ws, "where", pk=ticket.pk) == response(200, [place, path])
+    with opened(grip_client, f"/{place}/tickets/{ticket.pk}/") as ws:
+        assert ask(ws, "where") == response(200, [place, path])
+
+
 def test_a_pk_does_not_lead_below_something_else(grip_client: Any, ticket: Ticket) -> None:
     # As a URL it would be that of a ticket at "here/tickets/there".
     assert grip_client.get(f"/api/at/here/tickets/there/tickets/{ticket.pk}/").json() == shown(ticket)
