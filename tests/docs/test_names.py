@@ -160,6 +160,11 @@ def test_what_a_page_on_django_rest_framework_calls_is_there(page: str, name: st
     assert set(re.findall(r"`(\w+_classes?)`", text)) <= known
 
 
+@pytest.mark.parametrize("page", ["README.md", "rest.md"])
+def test_the_mixin_is_shown_in_the_first_ten_lines(page: str) -> None:
+    assert "class TicketViewSet(LiveViewSetMixin, ModelViewSet):" in read(page).splitlines()[:10]
+
+
 # A long-poll is asked again in any case.
 _NO_USE = {"long-poll.md": {"live_recheck"}}
 

@@ -101,11 +101,9 @@ def test_what_is_taken_away_ends_the_connection(join: Join, site: Site, channel:
         site.http.post(f"/revoke/{ada.name}/").raise_for_status()
         first.send(json.dumps({"text": "still here"}))
         assert closing(first)[0] == 4401
-        # Of one of them nothing was said in advance.
         site.http.post("/end/", data={"user": str(bob.pk)}).raise_for_status()
         assert closing(second) == (4401, "log in again")
-        ask_nothing = {"text": "still here", "ref": 1}
-        nobody.send(json.dumps(ask_nothing))
+        nobody.send(json.dumps({"text": "still here", "ref": 1}))
         while (message := hear(nobody)).get("ref") != 1:
             assert "text" not in message
         assert message["status"] == 401
