@@ -137,7 +137,7 @@ class Actions:
         if offer.needs_pk:
             kwargs[self._pk_name] = message.pk
         # What an include() adds tells two places apart where the router's routes have the same names.
-        kwargs |= match_of(self._base).extra_kwargs
+        kwargs |= match_of(self._base).extra_kwargs  # type: ignore[attr-defined]
         try:
             url = reverse(offer.route.name, kwargs=kwargs)
             path = "/" + unquote(url).removeprefix(get_script_prefix())
