@@ -111,33 +111,33 @@ def record(change: Change) -> None:
     transaction.on_commit(change.run, using=change.alias, robust=True)
 
 
-class _Hold(threading.local):
+class _Gathering(threading.local):
     """What is committed within `together()` on this thread."""
 
     depth = 0
     ready: list[Change]
 
 
-_hold = _Hold()
+_gathering = _Gathering()
 
 
 @contextmanager
 def together() -> Iterator[None]:
     """Tell what is committed in this block when it ends, as one, also where each query is a transaction by itself."""
-    if not _hold.depth:
-        _hold.ready = []
-    _hold.depth += 1
+    if not _gathering.depth:
+        _gathering.ready = []
+    _gathering.depth += 1
     try:
         yield
     finally:
-        _hold.depth -= 1
-        if not _hold.depth:
-            ready, _hold.ready = _hold.ready, []
+        _gathering.depth -= 1
+        if not _gathering.depth:
+            ready, _gathering.ready = _gathering.ready, []
             announce(ready)
 
 
 def _deliver(changes: list[Change]) -> None:
-    if _hold.depth:
-        _hold.ready += changes
+    if _gathering.depth:
+        _gathering.ready += changes
     else:
         announce(changes)
