@@ -26,7 +26,7 @@ from .faults import report_fault
 from .media_types import find_media_types
 from .messages import ActionMessage, BadMessage, error_answer, unknown_action
 from .requests import make_stand_in, match_of, strip_format
-from .routes import Route, find_routes, is_mapped, read_actions
+from .routes import Route, find_lookup_name, find_routes, group_by_action, is_mapped, read_actions
 
 __all__ = ["Actions"]
 
@@ -97,22 +97,21 @@ class Actions:
     def _offers(self) -> dict[str, _Offer]:
         view, match = self._view, match_of(self._base)
         own = Route(match.view_name, read_actions(view.action_map, view.http_method_names), view.is_live_detail)
-        offers = {name: _Offer(name, methods, None, False) for name, methods in _by_name(own).items()}
+        offers = {name: _Offer(name, methods, None, False) for name, methods in group_by_action(own.actions).items()}
         for route in find_routes(type(view), view.basename, match):
             if route.name == own.name or (own.detail and not route.detail):
                 continue
             needs_pk = route.detail and not own.detail
             known = {*self._kwargs, self._pk_name} if needs_pk else {*self._kwargs}
             if route.parameters <= known:
-                for name, methods in _by_name(route).items():
+                for name, methods in group_by_action(route.actions).items():
                     offers.setdefault(name, _Offer(name, methods, route, needs_pk))
         return offers
 
     @property
     def _pk_name(self) -> str:
         """What the routes of one object call what comes as ``pk``."""
-        name: str = self._view.lookup_url_kwarg or self._view.lookup_field
-        return name
+        return find_lookup_name(self._view)
 
     def _choose(self, message: ActionMessage) -> _Offer:
         offer = self._offers.get(message.action)
@@ -198,11 +197,6 @@ class Actions:
             return error_answer(message.ref, 500, {"detail": "server error"})
         finally:
             current_grip.reset(token)
-
-
-def _by_name(route: Route) -> dict[str, tuple[str, ...]]:
-    names = dict.fromkeys(route.actions.values())
-    return {name: tuple(each for each, action in route.actions.items() if action == name) for name in names}
 
 
 def _choose_method(offer: _Offer, message: ActionMessage) -> str:

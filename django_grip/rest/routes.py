@@ -11,7 +11,7 @@ from django.urls import ResolverMatch, URLResolver, get_resolver, get_urlconf
 
 from ..endpoints import Endpoint, find_endpoints, find_view
 
-__all__ = ["Route", "find_routes", "is_mapped", "read_actions"]
+__all__ = ["Route", "find_lookup_name", "find_routes", "group_by_action", "is_mapped", "read_actions"]
 
 _METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -32,6 +32,20 @@ class Route:
 def read_actions(actions: Mapping[str, str], http_method_names: Sequence[str]) -> dict[str, str]:
     """Of what a route maps, the methods that its viewset lets in, without those that say nothing of their own."""
     return {method: actions[method] for method in _METHODS if method in actions and method in http_method_names}
+
+
+def group_by_action(actions: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """The actions by name, each with its methods, in their order. actions: as the router maps them, by method."""
+    found: dict[str, tuple[str, ...]] = {}
+    for method, name in actions.items():
+        found[name] = (*found.get(name, ()), method)
+    return found
+
+
+def find_lookup_name(viewset: Any) -> str:
+    """What the URLs of one object call its key, or what else it is found by. viewset: a class or an instance."""
+    name: str = viewset.lookup_url_kwarg or viewset.lookup_field
+    return name
 
 
 def find_routes(viewset: type, basename: str | None, match: ResolverMatch) -> Sequence[Route]:

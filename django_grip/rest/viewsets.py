@@ -23,6 +23,7 @@ from . import authentication, changes, credentials, eventstream, longpoll, metad
 from .channels import find_user_key, list_channel, object_channel, pair_channel, user_channel
 from .parsers import live_parsers
 from .renderers import live_renderers
+from .routes import find_lookup_name
 from .soundness import check_viewset
 
 if TYPE_CHECKING:
@@ -196,7 +197,7 @@ class LiveViewSetMixin:
         """Whether this route is that of one object."""
         if self.detail is None:
             # Routed by hand: as_view({"get": "retrieve"}).
-            return (self.lookup_url_kwarg or self.lookup_field) in self.kwargs
+            return find_lookup_name(self) in self.kwargs
         return self.detail
 
     def find_live_channels(self) -> list[str]:

@@ -13,7 +13,7 @@ from ...asyncapi.components import PREFIX
 from ...asyncapi.views import handshake_of
 from ...endpoints import Endpoint
 from ..media_types import EVENT_STREAM_TYPE
-from ..routes import read_actions
+from ..routes import find_lookup_name, group_by_action, read_actions
 from .security import BEARER, describe_security, takes_tokens
 from .serializers import Described, SerializerSchemas
 from .told import ANY_PK, pk_schema, shown_serializer, told_actions
@@ -185,7 +185,7 @@ def _find_offers(endpoint: Endpoint, endpoints: Sequence[Endpoint], view: Any) -
             continue
         seen.add(other.name)
         needs_pk = _is_detail(other) and not own
-        if not set(other.parameters) <= {*endpoint.parameters, *([_pk_name(view)] if needs_pk else [])}:
+        if not set(other.parameters) <= {*endpoint.parameters, *([find_lookup_name(view)] if needs_pk else [])}:
             # It needs more than the WebSocket's URL and a pk can say.
             continue
         for name, methods in _actions_by_name(other).items():
@@ -208,20 +208,11 @@ def _actions_by_name(endpoint: Endpoint) -> dict[str, tuple[str, ...]]:
     view_class: Any = endpoint.view_class
     actions: Mapping[str, str] = getattr(endpoint.view, "actions", None) or {}
     allowed = endpoint.initkwargs.get("http_method_names", view_class.http_method_names)
-    found: dict[str, tuple[str, ...]] = {}
-    for method, name in read_actions(actions, allowed).items():
-        found[name] = (*found.get(name, ()), method)
-    return found
+    return group_by_action(read_actions(actions, allowed))
 
 
 def _is_detail(endpoint: Endpoint) -> bool:
     detail = endpoint.initkwargs.get("detail")
     if detail is None:
-        return _pk_name(endpoint.view_class) in endpoint.parameters
+        return find_lookup_name(endpoint.view_class) in endpoint.parameters
     return bool(detail)
-
-
-def _pk_name(view: Any) -> str:
-    """What the routes of one object call its key, or what it is found by."""
-    name: str = view.lookup_url_kwarg or view.lookup_field
-    return name

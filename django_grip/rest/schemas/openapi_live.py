@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..media_types import EVENT_STREAM_TYPE, NDJSON_TYPE
+from ..routes import find_lookup_name
 from .told import pk_schema, shown_serializer, told_actions
 
 if TYPE_CHECKING:
@@ -106,5 +107,5 @@ def _is_detail(schema: AutoSchema) -> bool:
     view: Any = schema.view
     if view.detail is not None:
         return bool(view.detail)
-    name = view.lookup_url_kwarg or view.lookup_field
+    name = find_lookup_name(view)
     return f"<{name}>" in schema.path_regex or f":{name}>" in schema.path_regex
