@@ -135,10 +135,10 @@ def test_all_four_transports_are_at_one_address(join: Join) -> None:
     ada = join("ada", "red")
     known = ada.get(TICKETS)
     with ada.ws() as ws, ada.events() as events, ada.wait(TICKETS) as waiting:
-        assert next(events).json() == {"action": "snapshot", "data": known.json()}
+        assert events.snapshot == known.json()
         for mode in ("ws", "stream", "response"):
             ada.wait_subscribed(mode)
         ticket = ada.create("one")
         event = {"action": "created", "pk": ticket["id"], "data": ticket}
-        assert (hear(ws), next(events).json(), waiting.result(60).json()) == (event, event, [ticket])
+        assert (hear(ws), events.change(), waiting.result(60).json()) == (event, event, [ticket])
         assert ask(ws, "list")["data"] == [ticket]

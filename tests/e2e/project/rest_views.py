@@ -90,7 +90,6 @@ class TicketViewSet(Authenticated):
     serializer_class = TicketSerializer
     live_serializer_class = LiveTicketSerializer
     permission_classes = [Permissions]
-    live_recheck = 1
 
     def get_queryset(self) -> QuerySet[Ticket]:
         return Ticket.objects.filter(group__in=self.request.user.groups.all()).order_by("pk")
@@ -139,6 +138,12 @@ class TicketViewSet(Authenticated):
 
 class _Undo(Exception):
     pass
+
+
+class RecheckedTicketViewSet(TicketViewSet):
+    """The same on the same channels; whether one may still look is asked every second."""
+
+    live_recheck = 1
 
 
 class OwnTicketSerializer(ModelSerializer):
@@ -246,7 +251,10 @@ def silently(request: HttpRequest, pk: int) -> HttpResponse:
 
 @csrf_exempt
 def rename(request: HttpRequest, slug: str) -> HttpResponse:
-    """POST: change a project's name past the viewset."""
+    """POST: change a project's name past the viewset; with ``?silent`` so that not even signals tell of it."""
+    if "silent" in request.GET:
+        Project.objects.filter(slug=slug).update(name=request.POST["name"])
+        return HttpResponse("renamed\n")
     project = Project.objects.get(slug=slug)
     project.name = request.POST["name"]
     project.save()
@@ -255,6 +263,7 @@ def rename(request: HttpRequest, slug: str) -> HttpResponse:
 
 router = DefaultRouter()
 router.register("tickets", TicketViewSet, basename="ticket")
+router.register("rechecked", RecheckedTicketViewSet, basename="rechecked")
 router.register("own", OwnTicketViewSet, basename="own")
 router.register("throttled", ThrottledTicketViewSet, basename="throttled")
 router.register("projects", ProjectViewSet, basename="project")
