@@ -10,30 +10,30 @@ if find_spec("rest_framework") is None:
     raise ImportError('django_grip.rest needs Django REST framework: pip install "django-grip[rest]"')
 
 if TYPE_CHECKING:
+    from .api_view.view import WebSocketAPIView as WebSocketAPIView
+    from .api_view.view import ws_action as ws_action
+    from .auth.subscribers import aclose_subscribers as aclose_subscribers
+    from .auth.subscribers import close_subscribers as close_subscribers
+    from .auth.tickets import LiveTicketView as LiveTicketView
+    from .auth.tickets import make_ticket as make_ticket
     from .parsers import NDJSONParser as NDJSONParser
     from .renderers import EventStreamRenderer as EventStreamRenderer
     from .renderers import NDJSONRenderer as NDJSONRenderer
-    from .subscribers import aclose_subscribers as aclose_subscribers
-    from .subscribers import close_subscribers as close_subscribers
-    from .tickets import LiveTicketView as LiveTicketView
-    from .tickets import make_ticket as make_ticket
     from .viewsets import LiveModelViewSet as LiveModelViewSet
     from .viewsets import LiveViewSetMixin as LiveViewSetMixin
-    from .websocket import WebSocketAPIView as WebSocketAPIView
-    from .websocket import ws_action as ws_action
 
 _HOMES = {
     "EventStreamRenderer": "renderers",
     "LiveModelViewSet": "viewsets",
-    "LiveTicketView": "tickets",
+    "LiveTicketView": "auth.tickets",
     "LiveViewSetMixin": "viewsets",
     "NDJSONParser": "parsers",
     "NDJSONRenderer": "renderers",
-    "WebSocketAPIView": "websocket",
-    "aclose_subscribers": "subscribers",
-    "close_subscribers": "subscribers",
-    "make_ticket": "tickets",
-    "ws_action": "websocket",
+    "WebSocketAPIView": "api_view.view",
+    "aclose_subscribers": "auth.subscribers",
+    "close_subscribers": "auth.subscribers",
+    "make_ticket": "auth.tickets",
+    "ws_action": "api_view.view",
 }
 
 __all__ = sorted(_HOMES)

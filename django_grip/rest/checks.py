@@ -40,7 +40,7 @@ def check_live_viewsets(**kwargs: Any) -> list[CheckMessage]:
 
 
 def _check(viewset: type[Any], mixin: type[Any]) -> Iterator[CheckMessage]:
-    from .asking import is_overridden, may_tell, name_of
+    from .changes.asking import is_overridden, may_tell, name_of
 
     name = name_of(viewset)
     if not _calls_ours(viewset, mixin):
@@ -75,7 +75,7 @@ def _calls_ours(viewset: type[Any], mixin: type[Any]) -> bool:
 
 
 def _twins(viewsets: Iterable[type[Any]]) -> Iterator[CheckMessage]:
-    from .asking import name_of
+    from .changes.asking import name_of
 
     names: dict[str, int] = {}
     for viewset in viewsets:

@@ -13,7 +13,7 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import ViewSetMixin
 
 from ..guard import MIN_TIMEOUT
-from .bearer import BEARER, is_subprotocol
+from .auth.bearer import BEARER, is_subprotocol
 
 __all__ = ["check_viewset"]
 

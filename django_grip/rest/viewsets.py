@@ -19,12 +19,16 @@ from rest_framework.viewsets import ModelViewSet
 from ..conf import read_origins
 from ..refusals import is_handshake, refuse_plain_request
 from ..views.transactions import atomic_requests
-from . import authentication, changes, credentials, eventstream, longpoll, metadata, representation, signals, socket
+from .auth import authentication, credentials
+from .changes import signals
+from .changes.watch import publish_changes, watch
 from .channels import find_user_key, list_channel, object_channel, pair_channel, user_channel
+from .http import eventstream, longpoll, metadata, representation
 from .parsers import live_parsers
 from .renderers import live_renderers
-from .routes import find_lookup_name
 from .soundness import check_viewset
+from .websocket import socket
+from .websocket.routes import find_lookup_name
 
 if TYPE_CHECKING:
     from ..request import GripHttpRequest
@@ -102,11 +106,11 @@ class LiveViewSetMixin:
         What a queryset's methods do does not come by the viewset, and ``update()`` and ``bulk_create()`` send no
         signals either. action: "created", "updated" or "deleted"; call it before deleting.
 
-        Of more than 100 objects (`changes.MAX_OBJECTS`) nobody is told one by one: lists get ``invalidate``.
+        Of more than 100 objects nobody is told one by one: lists get ``invalidate``.
 
         Raises: TypeError for what is no queryset, ValueError for another action.
         """
-        changes.publish_changes(cls, queryset, action=action)
+        publish_changes(cls, queryset, action=action)
 
     @classmethod
     def connect_live_signals(cls) -> None:
@@ -147,7 +151,7 @@ class LiveViewSetMixin:
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)  # type: ignore[misc]
-        changes.watch(self)
+        watch(self)
 
     def check_throttles(self, request: Request) -> None:
         # What the proxy asks for again by itself, its client has asked for once.

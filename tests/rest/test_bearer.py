@@ -21,9 +21,9 @@ from rest_framework.request import Request
 from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.tokens import AccessToken
 
-from django_grip.rest.authentication import live_authenticators
-from django_grip.rest.bearer import restore_bearer
-from django_grip.rest.credentials import restore
+from django_grip.rest.auth.authentication import live_authenticators
+from django_grip.rest.auth.bearer import restore_bearer
+from django_grip.rest.auth.credentials import restore
 
 
 class DeviceAuthentication(TokenAuthentication):

@@ -17,7 +17,7 @@ from django_grip.publisher import publish_to
 from django_grip.publishing import Policy
 from django_grip.publishing.outcome import Unreached
 from django_grip.rest import LiveModelViewSet
-from django_grip.rest.changes import MAX_OBJECTS
+from django_grip.rest.changes.watch import MAX_OBJECTS
 from django_grip.testing import Captured
 
 from .changing import CLOSED, HINTED, INVALIDATE, ask, event, told
@@ -559,7 +559,7 @@ def test_a_viewset_that_cannot_be_asked_at_all_keeps_its_writes(
     def fail(*args: Any) -> Any:
         raise DatabaseError("the connection is lost")
 
-    monkeypatch.setattr("django_grip.rest.announcements.find_shown", fail)
+    monkeypatch.setattr("django_grip.rest.changes.announcements.find_shown", fail)
     ask(ProjectViewSet, "post", data={"name": "X", "slug": "x"})
     assert Project.objects.exists()
     assert published == []

@@ -22,9 +22,9 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from django_grip.protocol.links import Link
 from django_grip.request import GripData
-from django_grip.rest.authentication import live_authenticators
-from django_grip.rest.authority import MAX_CREDENTIAL, CredentialTooLong
-from django_grip.rest.credentials import find_restored, link_user, restore, seal_for_link
+from django_grip.rest.auth.authentication import live_authenticators
+from django_grip.rest.auth.authority import MAX_CREDENTIAL, CredentialTooLong
+from django_grip.rest.auth.credentials import find_restored, link_user, restore, seal_for_link
 from django_grip.testing import GripClient
 
 from .auth_project import AuthenticatedViewSet, ClientCertificateAuthentication, QueryKeyAuthentication

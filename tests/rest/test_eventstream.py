@@ -24,7 +24,7 @@ from rest_framework.versioning import AcceptHeaderVersioning
 
 from django_grip import Event, HttpStreamFormat, publish
 from django_grip.protocol.instruct import parse_instruct_headers
-from django_grip.rest import eventstream
+from django_grip.rest.http import eventstream
 from django_grip.testing import AsyncGripClient, GripClient
 
 from ..fake_proxy import PROXIES, proxied

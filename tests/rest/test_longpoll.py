@@ -18,7 +18,7 @@ from rest_framework.throttling import SimpleRateThrottle
 
 from django_grip import Event, guard, publish, set_hold_longpoll
 from django_grip.request import GripData
-from django_grip.rest.longpoll import is_replay
+from django_grip.rest.http.longpoll import is_replay
 from django_grip.testing import AsyncGripClient, GripClient
 
 from ..fake_proxy import PROXIES, proxied

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from django_grip.rest.messages import (
+from django_grip.rest.websocket.messages import (
     ActionMessage,
     BadMessage,
     decode_message,

@@ -12,7 +12,7 @@ from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer, Templat
 from rest_framework.response import Response
 
 from django_grip.rest import EventStreamRenderer
-from django_grip.rest.metadata import describe_transports
+from django_grip.rest.http.metadata import describe_transports
 
 from .models import Ticket
 from .project import TicketViewSet

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from django_grip.rest.prefer import build_preference_applied, parse_wait
+from django_grip.rest.http.prefer import build_preference_applied, parse_wait
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from rest_framework.request import Request
 
 from django_grip.request import GripData
 from django_grip.rest.media_types import find_media_types, is_json
-from django_grip.rest.requests import copy_request, make_stand_in, strip_format
+from django_grip.rest.websocket.requests import copy_request, make_stand_in, strip_format
 
 HEADERS = {
     "accept": "application/websocket-events",

@@ -19,8 +19,9 @@ from django.db.models.signals import m2m_changed, post_delete, post_save
 from django.test.utils import CaptureQueriesContext
 from rest_framework.permissions import AllowAny
 
-from django_grip.rest import LiveModelViewSet, signals
-from django_grip.rest.changes import MAX_OBJECTS
+from django_grip.rest import LiveModelViewSet
+from django_grip.rest.changes import signals
+from django_grip.rest.changes.watch import MAX_OBJECTS
 from django_grip.testing import Captured
 
 from ..publishing.servers import ControlServer

@@ -11,8 +11,8 @@ from django.test import TestCase
 
 from django_grip.exceptions import ChannelNameError
 from django_grip.rest import aclose_subscribers, close_subscribers
+from django_grip.rest.auth.subscribers import find_channel
 from django_grip.rest.channels import list_channel, pair_channel, user_channel
-from django_grip.rest.subscribers import find_channel
 from django_grip.testing import GripClient, capture_publishes
 
 from .auth_project import SessionViewSet

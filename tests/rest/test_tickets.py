@@ -21,8 +21,8 @@ from django_grip.exceptions import UsageError
 from django_grip.protocol.seal import seal
 from django_grip.protocol.tickets import TICKET_MARK, hide_tickets
 from django_grip.rest import make_ticket
-from django_grip.rest.authority import MAX_CREDENTIAL
-from django_grip.rest.tickets import MAX_PATH, TICKET_AGE, find_ticket
+from django_grip.rest.auth.authority import MAX_CREDENTIAL
+from django_grip.rest.auth.tickets import MAX_PATH, TICKET_AGE, find_ticket
 from django_grip.testing import GripClient
 
 pytestmark = pytest.mark.django_db
@@ -58,7 +58,7 @@ def client(user: User) -> GripClient:
 def now(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """The time by which tickets are made and judged; a test may move it."""
     clock = SimpleNamespace(time=time.time())
-    monkeypatch.setattr("django_grip.rest.tickets.time", SimpleNamespace(time=lambda: clock.time))
+    monkeypatch.setattr("django_grip.rest.auth.tickets.time", SimpleNamespace(time=lambda: clock.time))
     return clock
 
 

@@ -14,7 +14,8 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.permissions import AllowAny
 from rest_framework.serializers import IntegerField, ModelSerializer
 
-from django_grip.rest import LiveModelViewSet, batch
+from django_grip.rest import LiveModelViewSet
+from django_grip.rest.changes import batch
 from django_grip.testing import Captured
 
 from ..e2e.waiting import PATIENCE, wait_until

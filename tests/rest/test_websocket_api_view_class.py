@@ -11,7 +11,7 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.serializers import CharField, ListSerializer, ModelSerializer, Serializer
 
 from django_grip.rest import WebSocketAPIView, ws_action
-from django_grip.rest.ws_actions import INHERITED, WSAction
+from django_grip.rest.api_view.actions import INHERITED, WSAction
 
 
 class Named(Serializer):
@@ -203,7 +203,7 @@ def test_the_serializer_of_each_action_can_be_asked_without_a_request():
 
 
 def test_its_repr_shows_no_data():
-    from django_grip.rest.ws_calls import WSCall
+    from django_grip.rest.api_view.calls import WSCall
 
     assert repr(WSCall("a", "a", 1, {"secret": 1})) == "WSCall(action='a', method='a', ref=1)"
     assert repr(INHERITED) == "the view's serializer_class"

@@ -8,8 +8,8 @@ from ...asyncapi.channels import Channel, Message, Operation, channel_of, descri
 from ...asyncapi.components import PREFIX
 from ...asyncapi.views import handshake_of
 from ...endpoints import Endpoint
-from ..websocket import WebSocketAPIView
-from ..ws_actions import INHERITED
+from ..api_view.actions import INHERITED
+from ..api_view.view import WebSocketAPIView
 from .security import BEARER, describe_security, takes_tokens
 from .serializers import Described, SerializerSchemas
 from .vocabulary import DEFINITIONS, ERROR, call_message, response_message

@@ -7,8 +7,8 @@ from importlib.util import find_spec
 
 from ...asyncapi.channels import Channel
 from ...endpoints import Endpoint
+from ..api_view.view import WebSocketAPIView
 from ..viewsets import LiveViewSetMixin
-from ..websocket import WebSocketAPIView
 from .api_view import describe_api_view
 from .live import describe_live
 from .serializers import Remembered, SerializerSchemas

@@ -13,7 +13,7 @@ from ...asyncapi.components import PREFIX
 from ...asyncapi.views import handshake_of
 from ...endpoints import Endpoint
 from ..media_types import EVENT_STREAM_TYPE
-from ..routes import find_lookup_name, group_by_action, read_actions
+from ..websocket.routes import find_lookup_name, group_by_action, read_actions
 from .security import BEARER, describe_security, takes_tokens
 from .serializers import Described, SerializerSchemas
 from .told import ANY_PK, pk_schema, shown_serializer, told_actions

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..media_types import EVENT_STREAM_TYPE, NDJSON_TYPE
-from ..routes import find_lookup_name
+from ..websocket.routes import find_lookup_name
 from .told import pk_schema, shown_serializer, told_actions
 
 if TYPE_CHECKING:

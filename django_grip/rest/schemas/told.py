@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import models
 
-from ..asking import may_tell
+from ..changes.asking import may_tell
 from ..events import CREATED, DELETED, UPDATED
 
 __all__ = ["ANY_PK", "pk_schema", "shown_serializer", "told_actions"]

@@ -8,7 +8,7 @@ from typing import Any
 from ...asyncapi.channels import Message
 from ...asyncapi.components import PREFIX
 from ..events import CREATED, DELETED, UPDATED
-from ..messages import MAX_REF_LENGTH
+from ..websocket.messages import MAX_REF_LENGTH
 
 __all__ = [
     "DEFINITIONS",

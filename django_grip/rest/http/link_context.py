@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from django.utils import timezone, translation
 
-from ..links import ACCEPT_KEY
+from ...links import ACCEPT_KEY
 
 if TYPE_CHECKING:
     from django.http import HttpRequest

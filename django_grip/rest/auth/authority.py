@@ -15,9 +15,9 @@ from django.views.decorators.debug import sensitive_variables
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.exceptions import APIException
 
-from ..conf import derive_keys
-from ..protocol.seal import seal, unseal
-from ..users import claim_user, make_nobody, set_user
+from ...conf import derive_keys
+from ...protocol.seal import seal, unseal
+from ...users import claim_user, make_nobody, set_user
 
 __all__ = [
     "HEADERS",

@@ -16,9 +16,9 @@ from django.urls import ResolverMatch, get_script_prefix
 from django.utils.functional import SimpleLazyObject, cached_property
 from rest_framework.settings import api_settings
 
-from ..encoding import encode_json
-from ..request import GripData, GripHttpRequest
-from .media_types import JSON_TYPE
+from ...encoding import encode_json
+from ...request import GripData, GripHttpRequest
+from ..media_types import JSON_TYPE
 
 __all__ = ["copy_request", "make_stand_in", "match_of", "strip_format"]
 

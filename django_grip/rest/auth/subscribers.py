@@ -8,9 +8,9 @@ from typing import Any
 from django.db.models.manager import BaseManager
 from pubcontrol import Format
 
-from ..protocol.formats import HttpResponseFormat, HttpStreamFormat, WebSocketMessageFormat
-from ..publisher import Publication, apublish, publish
-from .channels import pair_channel, user_channel
+from ...protocol.formats import HttpResponseFormat, HttpStreamFormat, WebSocketMessageFormat
+from ...publisher import Publication, apublish, publish
+from ..channels import pair_channel, user_channel
 
 __all__ = ["aclose_subscribers", "close_subscribers"]
 

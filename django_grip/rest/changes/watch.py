@@ -11,11 +11,11 @@ from typing import Any
 from django.db import router
 from django.db.models import Manager, Model, QuerySet
 
+from ..channels import list_channel
+from ..events import CREATED, DELETED, UPDATED
 from .announcements import MAX_OBJECTS
 from .asking import ask_after, ask_before, family_of, has_own_channels, name_of
 from .batch import Change, record, together
-from .channels import list_channel
-from .events import CREATED, DELETED, UPDATED
 
 __all__ = ["MAX_OBJECTS", "list_changes", "publish_changes", "watch"]
 

@@ -22,10 +22,10 @@ from rest_framework.response import Response
 from rest_framework.serializers import CharField, IntegerField, Serializer, ValidationError
 from rest_framework.views import APIView
 
-from ..exceptions import UsageError
-from ..links import rewrite_query
-from ..protocol.links import LINK_MARK
-from ..protocol.tickets import TICKET_MARK
+from ...exceptions import UsageError
+from ...links import rewrite_query
+from ...protocol.links import LINK_MARK
+from ...protocol.tickets import TICKET_MARK
 from .authority import OTHER, USER, Authority, find_authority, find_claim, seal_authority, unseal_authority
 
 __all__ = ["MAX_PATH", "TICKET_AGE", "LiveTicketView", "Ticket", "find_ticket", "make_ticket"]

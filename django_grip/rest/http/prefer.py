@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from ..exceptions import HeaderError
-from ..protocol.header_values import parse_parameters, split_elements
+from ...exceptions import HeaderError
+from ...protocol.header_values import parse_parameters, split_elements
 
 __all__ = ["build_preference_applied", "parse_wait"]
 

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..encoding import decode_json
-from ..exceptions import ProtocolError
+from ...encoding import decode_json
+from ...exceptions import ProtocolError
 
 __all__ = [
     "KEYS",

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..guard import MIN_TIMEOUT, Guard, find_guard, make_guard
-from .channels import find_channels
+from ...guard import MIN_TIMEOUT, Guard, find_guard, make_guard
+from ..channels import find_channels
 from .prefer import build_preference_applied, parse_wait
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
     from rest_framework.response import Response
 
-    from ..protocol.channels import Channel
-    from ..request import GripData
+    from ...protocol.channels import Channel
+    from ...request import GripData
 
 __all__ = ["LongPoll", "is_replay", "read"]
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .messages import BadMessage, check_depth, decode_message, parse_message, unknown_action
-from .ws_actions import WSAction
+from ..websocket.messages import BadMessage, check_depth, decode_message, parse_message, unknown_action
+from .actions import WSAction
 
 __all__ = ["WSCall", "read_call"]
 

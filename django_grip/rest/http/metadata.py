@@ -7,8 +7,8 @@ from typing import Any
 
 from rest_framework.response import Response
 
-from .media_types import EVENT_STREAM_TYPE, JSON_TYPE
-from .renderers import EventStreamRenderer, is_html
+from ..media_types import EVENT_STREAM_TYPE, JSON_TYPE
+from ..renderers import EventStreamRenderer, is_html
 
 __all__ = ["describe_transports", "name_transports"]
 

@@ -18,12 +18,12 @@ from django.urls import NoReverseMatch, Resolver404, ResolverMatch, get_script_p
 from django.utils.functional import cached_property
 from rest_framework.settings import api_settings
 
-from ..endpoints import find_view
-from ..refusals import show_path
-from ..request import GripHttpRequest, current_grip
+from ...endpoints import find_view
+from ...refusals import show_path
+from ...request import GripHttpRequest, current_grip
+from ..faults import report_fault
+from ..media_types import find_media_types
 from .answers import make_answer
-from .faults import report_fault
-from .media_types import find_media_types
 from .messages import ActionMessage, BadMessage, error_answer, unknown_action
 from .requests import make_stand_in, match_of, strip_format
 from .routes import Route, find_lookup_name, find_routes, group_by_action, is_mapped, read_actions

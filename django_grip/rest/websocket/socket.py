@@ -16,27 +16,28 @@ from django.http.response import HttpResponseBase
 from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated, NotFound
 from rest_framework.utils.encoders import JSONEncoder
 
-from ..endpoints import find_view
-from ..exceptions import ResponseTooLarge
-from ..protocol.websocket_events import CONTENT_TYPE
-from ..refusals import show_path
-from ..views.connection_state import Memory
-from ..views.flow import run
-from ..views.transactions import atomic_requests
-from ..views.websocket import WebSocketView
-from . import credentials, events
+from ...endpoints import find_view
+from ...exceptions import ResponseTooLarge
+from ...protocol.websocket_events import CONTENT_TYPE
+from ...refusals import show_path
+from ...views.connection_state import Memory
+from ...views.flow import run
+from ...views.transactions import atomic_requests
+from ...views.websocket import WebSocketView
+from .. import events
+from ..auth import credentials
+from ..channels import find_channels
+from ..media_types import find_media_types
 from .actions import Actions
 from .answers import UNSENDABLE, name_too_large
-from .channels import find_channels
-from .media_types import find_media_types
 from .messages import BadMessage, decode_message, error_answer, parse_message
 from .requests import copy_request, make_stand_in, match_of, strip_format
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..protocol.session import WebSocketSession
-    from ..request import GripHttpRequest
+    from ...protocol.session import WebSocketSession
+    from ...request import GripHttpRequest
 
 __all__ = ["LiveSocket", "answer"]
 

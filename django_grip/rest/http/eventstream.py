@@ -12,23 +12,25 @@ from django.core.exceptions import ImproperlyConfigured
 from rest_framework.exceptions import APIException
 from rest_framework.response import Response
 
-from ..encoding import encode_json
-from ..exceptions import InstructError
-from ..holds import MAX_HELD_BODY
-from ..links import build_link
-from ..protocol.channels import Channel
-from ..protocol.instruct import Instruct
-from ..refusals import refuse_direct_client, stand_in
-from ..views.etags import hash_etag
-from ..views.stream import SILENT_CHANNEL
-from . import credentials, events, link_context
-from .channels import find_channels
-from .renderers import EventStreamRenderer
+from ...encoding import encode_json
+from ...exceptions import InstructError
+from ...holds import MAX_HELD_BODY
+from ...links import build_link
+from ...protocol.channels import Channel
+from ...protocol.instruct import Instruct
+from ...refusals import refuse_direct_client, stand_in
+from ...views.etags import hash_etag
+from ...views.stream import SILENT_CHANNEL
+from .. import events
+from ..auth import credentials
+from ..channels import find_channels
+from ..renderers import EventStreamRenderer
+from . import link_context
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
 
-    from ..request import GripData, GripHttpRequest
+    from ...request import GripData, GripHttpRequest
 
     WhenRendered = Callable[[Response, Callable[[Response], None]], None]
 

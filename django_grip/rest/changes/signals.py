@@ -16,11 +16,11 @@ from django.db import connections
 from django.db.models import ManyToManyField, Model
 from django.db.models.signals import ModelSignal, m2m_changed, post_delete, post_save, pre_delete, pre_save
 
+from ..events import CREATED, DELETED, UPDATED
 from .announcements import MAX_OBJECTS
 from .asking import ask_before, has_own_channels, name_of
 from .batch import Change, record
-from .changes import list_changes
-from .events import CREATED, DELETED, UPDATED
+from .watch import list_changes
 
 __all__ = ["connect", "disconnect"]
 

@@ -13,7 +13,7 @@ from typing import Any
 from django.views.decorators.debug import sensitive_variables
 from rest_framework.exceptions import APIException, AuthenticationFailed
 
-from ..users import make_nobody
+from ...users import make_nobody
 from .authority import Authority, bring_authority, find_authority, seal_authority, unseal_authority
 from .bearer import restore_bearer
 from .tickets import Ticket, find_ticket

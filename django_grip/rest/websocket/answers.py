@@ -8,9 +8,9 @@ from typing import Any
 
 from django.http.response import HttpResponseBase
 
-from ..encoding import decode_json
-from ..exceptions import ResponseTooLarge
-from .media_types import is_json
+from ...encoding import decode_json
+from ...exceptions import ResponseTooLarge
+from ..media_types import is_json
 from .messages import error_answer, response_answer
 
 __all__ = ["UNSENDABLE", "make_answer", "name_errors", "name_too_large", "read_wait"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.urls import ResolverMatch, URLResolver, get_resolver, get_urlconf
 
-from ..endpoints import Endpoint, find_endpoints, find_view
+from ...endpoints import Endpoint, find_endpoints, find_view
 
 __all__ = ["Route", "find_lookup_name", "find_routes", "group_by_action", "is_mapped", "read_actions"]
 

@@ -15,10 +15,10 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ..users import set_user
-from ..views.flow import blocking
-from . import credentials
-from .authentication import live_authenticators
+from ...users import set_user
+from ...views.flow import blocking
+from ..auth import credentials
+from ..auth.authentication import live_authenticators
 
 if TYPE_CHECKING:
     from django.http import HttpRequest

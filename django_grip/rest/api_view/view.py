@@ -14,18 +14,18 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.utils.encoders import JSONEncoder
 
-from ..exceptions import ResponseTooLarge
-from ..refusals import show_path
-from ..views.flow import Course, blocking
-from ..views.messages import get_codec
-from ..views.websocket import WebSocketView
-from .answers import UNSENDABLE, name_errors, name_too_large, read_wait
-from .channels import find_user_key, pair_channel, user_channel
-from .faults import report_fault
-from .messages import BadMessage, error_answer, response_answer
+from ...exceptions import ResponseTooLarge
+from ...refusals import show_path
+from ...views.flow import Course, blocking
+from ...views.messages import get_codec
+from ...views.websocket import WebSocketView
+from ..channels import find_user_key, pair_channel, user_channel
+from ..faults import report_fault
+from ..websocket.answers import UNSENDABLE, name_errors, name_too_large, read_wait
+from ..websocket.messages import BadMessage, error_answer, response_answer
+from .actions import INHERITED, WSAction, check_serializer_class, find_ws_actions, ws_action
+from .calls import WSCall, read_call
 from .policies import SocketPolicies
-from .ws_actions import INHERITED, WSAction, check_serializer_class, find_ws_actions, ws_action
-from .ws_calls import WSCall, read_call
 
 if TYPE_CHECKING:
     from rest_framework.request import Request

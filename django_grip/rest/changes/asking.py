@@ -10,8 +10,8 @@ from django.db import DatabaseError
 from rest_framework.generics import GenericAPIView
 from rest_framework.renderers import JSONRenderer
 
-from ..encoding import decode_json
-from .channels import list_channel
+from ...encoding import decode_json
+from ..channels import list_channel
 
 if TYPE_CHECKING:
     from django.db.models import Model, QuerySet

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from django.utils.cache import patch_vary_headers
 from rest_framework.response import Response
 
-from ..views.etags import hash_etag, is_known
+from ...views.etags import hash_etag, is_known
+from ..renderers import SnapshotRenderer, is_html
 from . import eventstream, longpoll
-from .renderers import SnapshotRenderer, is_html
 
 if TYPE_CHECKING:
     from rest_framework.request import Request

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError
 
-from ..exceptions import ItemError, NoProxy
-from ..protocol.formats import HttpStreamFormat, WebSocketMessageFormat
-from ..publisher import publish
+from ...exceptions import ItemError, NoProxy
+from ...protocol.formats import HttpStreamFormat, WebSocketMessageFormat
+from ...publisher import publish
+from ..channels import list_channel, object_channel
+from ..events import CREATED, DELETED, UPDATED, change, invalidate
 from .asking import ask_after, find_shown, has_own_channels, make_data, may_tell, name_of, shown_queryset
-from .channels import list_channel, object_channel
-from .events import CREATED, DELETED, UPDATED, change, invalidate
 
 if TYPE_CHECKING:
     from .batch import Change

@@ -14,7 +14,7 @@ from rest_framework.authentication import SessionAuthentication
 from rest_framework.exceptions import APIException, ParseError
 from rest_framework.request import Request
 
-from ..request import hide_headers
+from ...request import hide_headers
 from .authority import TOKENLESS_SCHEMES, put_header
 
 __all__ = ["BEARER", "is_subprotocol", "restore_bearer"]

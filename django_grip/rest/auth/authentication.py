@@ -7,10 +7,10 @@ from typing import Any
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import APIException, AuthenticationFailed
 
-from ..users import is_user_unchanged, load_user
+from ...users import is_user_unchanged, load_user
+from ..media_types import EVENT_STREAM_TYPE
 from .authority import HEADERS, USER, Authority
 from .credentials import find_restored
-from .media_types import EVENT_STREAM_TYPE
 from .tickets import Ticket
 
 __all__ = ["ClaimAuthentication", "RefusedAuthentication", "TicketAuthentication", "live_authenticators"]

@@ -1,0 +1,1 @@
+"""`WebSocketAPIView`: a WebSocket of its own with the policies of an APIView."""

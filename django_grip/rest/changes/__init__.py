@@ -1,0 +1,1 @@
+"""What is changed, and who is told when it is committed."""

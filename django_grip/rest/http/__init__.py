@@ -1,0 +1,1 @@
+"""A live viewset's answers over HTTP: ETags, long-polls, event streams."""
