@@ -34,7 +34,8 @@ BEHIND_PROXY_ONLY = "This address works only behind a GRIP proxy, such as Pushpi
 # To whoever develops, and has another runserver or none of the extra "dev".
 NOT_EMBEDDED = (
     'The embedded proxy is not in front of it: put "django_grip" first in INSTALLED_APPS, install "django-grip[dev]", '
-    'and read what runserver says of "Realtime".'
+    'and read what runserver says of "Realtime". Under an ASGI server of your own, such as uvicorn, asgi.py takes '
+    "get_asgi_application from django_grip.asgi."
 )
 NOT_OVER_HTTP = "The GRIP proxy sends WebSockets to this address as they are; its route needs the option over_http."
 EVENTS_ONLY = "Request must contain WebSocket events."
