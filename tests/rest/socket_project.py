@@ -387,6 +387,9 @@ placed.register("tickets", PlacedTicketViewSet, basename="includes")
 spaced = DefaultRouter()
 spaced.register("tickets", ExtraTicketViewSet, basename="extra")
 
+twice = DefaultRouter()
+twice.register("tickets", TicketViewSet, basename="twice")
+
 urlpatterns = [
     path("api/", include(router.urls)),
     path("api/of/<int:project_pk>/", include(nested.urls)),
@@ -394,6 +397,9 @@ urlpatterns = [
     path("api/", include(places.urls)),
     path("public/", include(placed.urls), {"place": "public"}),
     path("internal/", include(placed.urls), {"place": "internal"}),
+    # Of these two the names of the routes say which is meant to nobody.
+    path("first/", include(twice.urls)),
+    path("second/", include(twice.urls)),
     path("one/", include((spaced.urls, "tickets"), namespace="one")),
     path("two/", include((spaced.urls, "tickets"), namespace="two")),
     path("by-hand/", TicketViewSet.as_view({"get": "list", "post": "create"})),

@@ -277,6 +277,19 @@ def test_of_two_includes_an_action_stays_in_its_own(grip_client: Any, ticket: Ti
         assert ask(ws, "where") == response(200, [place, path])
 
 
+def test_of_two_includes_with_the_same_names_an_action_leaves_neither(grip_client: Any, ticket: Ticket) -> None:
+    offered = {}
+    for place in ("first", "second"):
+        ws = grip_client.websocket(f"/{place}/tickets/")
+        offered[place] = ws.receive_json()["actions"]
+        assert ask(ws, "create", data={"title": place})["status"] == 201
+    # The names lead to the last of them; on the other there is what its own address answers.
+    assert offered == {
+        "first": ["list", "create"],
+        "second": ["list", "create", "retrieve", "update", "partial_update", "destroy"],
+    }
+
+
 def test_a_pk_does_not_lead_below_something_else(grip_client: Any, ticket: Ticket) -> None:
     # As a URL it would be that of a ticket at "here/tickets/there".
     assert grip_client.get(f"/api/at/here/tickets/there/tickets/{ticket.pk}/").json() == shown(ticket)

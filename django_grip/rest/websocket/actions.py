@@ -98,7 +98,7 @@ class Actions:
         view, match = self._view, match_of(self._base)
         own = Route(match.view_name, read_actions(view.action_map, view.http_method_names), view.is_live_detail)
         offers = {name: _Offer(name, methods, None, False) for name, methods in group_by_action(own.actions).items()}
-        for route in find_routes(type(view), view.basename, match):
+        for route in find_routes(type(view), view.basename, match) if self._is_named() else ():
             if route.name == own.name or (own.detail and not route.detail):
                 continue
             needs_pk = route.detail and not own.detail
@@ -107,6 +107,20 @@ class Actions:
                 for name, methods in group_by_action(route.actions).items():
                     offers.setdefault(name, _Offer(name, methods, route, needs_pk))
         return offers
+
+    def _is_named(self) -> bool:
+        """Whether the name of the WebSocket's route leads to it.
+
+        Where a router is included twice, its names lead to one of the two places only, and an action of the other's
+        would be run below an address about which nobody was asked.
+        """
+        match = match_of(self._base)
+        try:
+            url = reverse(match.view_name, args=match.args, kwargs=match.kwargs)
+        except NoReverseMatch:
+            # It has none.
+            return True
+        return _path_of(url).rstrip("/") == self._base.path_info.rstrip("/")
 
     @property
     def _pk_name(self) -> str:
@@ -138,8 +152,7 @@ class Actions:
         # What an include() adds tells two places apart where the router's routes have the same names.
         kwargs |= match_of(self._base).extra_kwargs  # type: ignore[attr-defined]
         try:
-            url = reverse(offer.route.name, kwargs=kwargs)
-            path = "/" + unquote(url).removeprefix(get_script_prefix())
+            path = _path_of(reverse(offer.route.name, kwargs=kwargs))
             match = resolve(path)
         except (NoReverseMatch, Resolver404):
             return None
@@ -197,6 +210,11 @@ class Actions:
             return error_answer(message.ref, 500, {"detail": "server error"})
         finally:
             current_grip.reset(token)
+
+
+def _path_of(url: str) -> str:
+    """The ``path_info`` of a URL that was reversed."""
+    return "/" + unquote(url).removeprefix(get_script_prefix())
 
 
 def _choose_method(offer: _Offer, message: ActionMessage) -> str:
