@@ -624,6 +624,8 @@ def test_as_many_as_the_limit_are_told_one_by_one(published: Captured) -> None:
 def test_changes_in_bulk_want_a_queryset_and_an_action() -> None:
     with pytest.raises(TypeError, match=r"^TicketViewSet\.publish_changes\(\) takes a queryset, not list\.$"):
         TicketViewSet.publish_changes([])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"not Ticket; of one object: objects\.filter\(pk=instance\.pk\)\.$"):
+        TicketViewSet.publish_changes(Ticket())  # type: ignore[arg-type]
     expected = (
         r"^TicketViewSet\.publish_changes\(\): action is \"created\", \"updated\" or \"deleted\", not 'update'\.$"
     )

@@ -112,7 +112,8 @@ def _note(
 def publish_changes(viewset: type[Any], queryset: Any, *, action: str) -> None:
     """Tell of the objects of a queryset; see `LiveViewSetMixin.publish_changes`."""
     if not isinstance(queryset, (QuerySet, Manager)):
-        raise TypeError(f"{viewset.__name__}.publish_changes() takes a queryset, not {type(queryset).__name__}.")
+        fix = "; of one object: objects.filter(pk=instance.pk)" if isinstance(queryset, Model) else ""
+        raise TypeError(f"{viewset.__name__}.publish_changes() takes a queryset, not {type(queryset).__name__}{fix}.")
     if action not in (CREATED, UPDATED, DELETED):
         raise ValueError(
             f'{viewset.__name__}.publish_changes(): action is "created", "updated" or "deleted", not {action!r}.'
