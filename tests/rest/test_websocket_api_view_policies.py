@@ -553,7 +553,7 @@ def test_a_token_alone_is_refused(world):
     make_user("ann")
     response = world.refused(Spoken, subprotocols=["bearer.ann"])
     assert response.status_code == 400
-    assert b"Offer another subprotocol beside that of the token" in response.content
+    assert b"Offer another subprotocol beside that of the token, such as 'chat.v1': a token" in response.content
 
 
 def test_a_wrong_token_as_a_subprotocol_is_refused(world):

@@ -50,14 +50,14 @@ def restore_bearer(view: Any, request: Any) -> APIException | None:
     if others:
         request.META[_HEADER] = ", ".join(others)
     token = bearers[0][len(BEARER) :]
-    error = _find_fault(bearers, others, token)
+    error = _find_fault(bearers, others, token, _subprotocols_of(view))
     if error is None:
         _authorize(view, request, token)
         return None
     return ParseError(error)
 
 
-def _find_fault(bearers: list[str], others: list[str], token: str) -> str | None:
+def _find_fault(bearers: list[str], others: list[str], token: str, spoken: list[str]) -> str | None:
     if len(bearers) > 1:
         return "There is more than one subprotocol that begins with 'bearer.'."
     if not token:
@@ -65,8 +65,14 @@ def _find_fault(bearers: list[str], others: list[str], token: str) -> str | None
     if not is_subprotocol(token):
         return "The token behind 'bearer.' has characters that no subprotocol may have."
     if not others:
-        return "Offer another subprotocol beside that of the token, such as 'grip.live': a token is never answered."
+        which = f"such as {spoken[0]!r}" if spoken else "one that the view has among its subprotocols"
+        return f"Offer another subprotocol beside that of the token, {which}: a token is never answered."
     return None
+
+
+def _subprotocols_of(view: Any) -> list[str]:
+    """Those of a live viewset, or of a WebSocketAPIView."""
+    return [*getattr(view, "live_subprotocols", ()), *getattr(view, "subprotocols", ())]
 
 
 @sensitive_variables()
