@@ -19,7 +19,7 @@ from .sites import Site
 
 PREFIX = "rest-"
 TICKETS, RECHECKED, OWN = "/rest/tickets/", "/rest/rechecked/", "/rest/own/"
-THROTTLED, PROJECTS = "/rest/throttled/", "/rest/projects/"
+THROTTLED, PROJECTS, FORMS = "/rest/throttled/", "/rest/projects/", "/rest/forms/"
 STREAM = {"Accept": "text/event-stream"}
 EVERYTHING = ("view", "add", "change", "delete")
 
@@ -28,6 +28,7 @@ REST_SITE = [
     pytest.mark.site(
         settings={
             "GRIP_PREFIX": PREFIX,
+            "ATOMIC_REQUESTS": True,
             "SESSION_ENGINE": "django.contrib.sessions.backends.db",
             "ROOT_URLCONF": "tests.e2e.project.rest_views",
             "INSTALLED_APPS": [

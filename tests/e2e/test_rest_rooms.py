@@ -56,6 +56,18 @@ def test_everybody_may_listen_and_who_is_known_may_speak(join: Join, site: Site,
 
 
 @KINDS
+def test_one_message_s_failure_undoes_what_it_did_and_nothing_else(
+    join: Join, site: Site, channel: str, kind: str
+) -> None:
+    ada = join("ada")
+    with enter(site, f"{kind}{channel}", ada) as ws:
+        for number, (action, title) in enumerate([("open", "one"), ("stumble", "two"), ("open", "three")]):
+            ws.send(json.dumps({"action": action, "ref": number, "data": {"title": title}}))
+        assert [hear(ws)["status"] for _ in range(3)] == [200, 404, 200]
+    assert [ticket["title"] for ticket in ada.get(OWN).json()] == ["one", "three"]
+
+
+@KINDS
 def test_each_message_is_validated_and_answered_and_the_connection_stays(
     join: Join, site: Site, channel: str, kind: str
 ) -> None:
@@ -67,7 +79,7 @@ def test_each_message_is_validated_and_answered_and_the_connection_stays(
             ({"action": "open"}, 400, {"title": ["This field is required."]}),
             ({"action": "fail", "data": "known"}, 404, {"detail": "There is nothing."}),
             ({"action": "fail", "data": "not known"}, 500, {"detail": "server error"}),
-            ({"action": "opne"}, 400, {"action": ["There is no action 'opne' here, but: fail, open."]}),
+            ({"action": "opne"}, 400, {"action": ["There is no action 'opne' here, but: fail, open, stumble."]}),
         ]:
             ws.send(json.dumps({**message, "ref": "r"}))
             assert hear(ws) == {"type": "error", "ref": "r", "status": status, "errors": errors}

@@ -11,7 +11,7 @@ from websockets.exceptions import InvalidStatus
 
 from .clients import http_client, open_websocket
 from .puppets import closing, cookie_header
-from .rest_members import OWN, REST_SITE, THROTTLED, TICKETS, Member, ask, hear, join
+from .rest_members import FORMS, OWN, PROJECTS, REST_SITE, THROTTLED, TICKETS, Member, ask, hear, join
 from .sites import Site
 
 __all__ = ["join"]
@@ -47,6 +47,43 @@ def test_each_action_is_answered_with_its_ref_and_heard_by_others(join: Join) ->
         assert ask(ws, "destroy", pk=ticket["id"])["status"] == 204
         assert hear(other) == {"action": "deleted", "pk": ticket["id"]}
         assert ask(other, "list")["data"] == []
+
+
+def test_one_message_s_failure_undoes_what_it_did_and_nothing_else(join: Join) -> None:
+    ada = join("ada", "red")
+    with ada.ws() as ws:
+        # At once, so that the proxy may bring several in one request.
+        for number, (action, title) in enumerate([("create", "one"), ("stumble", "two"), ("create", "three")]):
+            ws.send(json.dumps({"action": action, "ref": number, "data": {"title": title, "group": ada.groups[0]}}))
+        messages = [hear(ws) for _ in range(5)]
+    assert {message["ref"]: message["status"] for message in messages if "ref" in message} == {0: 201, 1: 400, 2: 201}
+    assert [event["data"]["title"] for event in messages if "ref" not in event] == ["one", "three"]
+    assert [ticket["title"] for ticket in ada.get(TICKETS).json()] == ["one", "three"]
+
+
+def test_nested_routes_keep_what_they_are_nested_in(join: Join, channel: str) -> None:
+    ada = join("ada")
+    here, there = f"{PROJECTS}p-{channel}/tickets/", f"{PROJECTS}q-{channel}/tickets/"
+    for slug in (f"p-{channel}", f"q-{channel}"):
+        ada.http.post(PROJECTS, json={"name": "one", "slug": slug}).raise_for_status()
+    elsewhere = ada.create("elsewhere", there)
+    with ada.ws(here) as ws:
+        ticket = ask(ws, "create", data={"title": "here"})["data"]
+        assert ask(ws, "list")["data"] == [ticket]
+        assert ask(ws, "retrieve", pk=elsewhere["id"])["status"] == 404
+    with ada.events(f"{here}{ticket['id']}/") as events:
+        assert events.snapshot == ticket
+    assert ada.pks(there) == [elsewhere["id"]]
+
+
+def test_where_http_speaks_forms_and_pages_a_websocket_speaks_json(join: Join) -> None:
+    ada = join("ada")
+    with ada.ws(FORMS) as ws:
+        ticket = ask(ws, "create", data={"title": "on paper"})["data"]
+        assert ask(ws, "list")["data"] == [ticket]
+    with ada.events(FORMS) as events:
+        assert events.snapshot == [ticket]
+    assert ada.http.post(FORMS, json={"title": "as JSON"}).status_code == 415
 
 
 def test_what_the_socket_itself_posts_is_never_taken_for_create(join: Join) -> None:

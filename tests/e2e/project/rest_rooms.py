@@ -42,6 +42,11 @@ class Room(WebSocketAPIView):
     def open_ticket(self, data: Any) -> Any:
         return TicketSerializer(self.serializer.save(owner=self.request.user)).data
 
+    @ws_action("stumble", serializer_class=TicketSerializer)
+    def stumble(self, data: Any) -> None:
+        self.serializer.save(owner=self.request.user)
+        raise NotFound("There is nothing.")
+
     @ws_action("fail", serializer_class=None)
     def fail(self, data: Any) -> Any:
         if data == "known":
@@ -67,6 +72,11 @@ class AsyncRoom(WebSocketAPIView):
     async def open_ticket(self, data: Any) -> Any:
         ticket = await sync_to_async(self.serializer.save)(owner=self.request.user)
         return TicketSerializer(ticket).data
+
+    @ws_action("stumble", serializer_class=TicketSerializer)
+    async def stumble(self, data: Any) -> None:
+        await sync_to_async(self.serializer.save)(owner=self.request.user)
+        raise NotFound("There is nothing.")
 
     @ws_action("fail", serializer_class=None)
     async def fail(self, data: Any) -> Any:

@@ -16,8 +16,10 @@ from django.views.decorators.csrf import csrf_exempt
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication, TokenAuthentication
 from rest_framework.authtoken.models import Token
 from rest_framework.decorators import action
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, ParseError
+from rest_framework.parsers import FormParser
 from rest_framework.permissions import AllowAny, DjangoModelPermissions, IsAuthenticated
+from rest_framework.renderers import StaticHTMLRenderer
 from rest_framework.response import Response
 from rest_framework.routers import DefaultRouter
 from rest_framework.serializers import ModelSerializer, SerializerMethodField
@@ -128,6 +130,12 @@ class TicketViewSet(Authenticated):
         self.perform_update(serializer)
 
     @action(detail=False, methods=["post"])
+    def stumble(self, request: Any) -> Response:
+        """Create a ticket, and fail behind it."""
+        self._create(request.data["title"], request.data["group"], undone=False)
+        raise ParseError("stumbled")
+
+    @action(detail=False, methods=["post"])
     def finish(self, request: Any) -> Response:
         """Change all of a group in bulk."""
         rows = Ticket.objects.filter(group=request.data["group"])
@@ -164,6 +172,24 @@ class OwnTicketViewSet(Authenticated):
 
     def perform_create(self, serializer: Any) -> None:
         serializer.save(owner=self.request.user)
+
+
+class FormTicketViewSet(OwnTicketViewSet):
+    """Over HTTP it takes forms and shows pages."""
+
+    parser_classes = [FormParser]
+    renderer_classes = [StaticHTMLRenderer]
+
+
+class ProjectTicketViewSet(OwnTicketViewSet):
+    """Those of the project whose URL theirs is below."""
+
+    def get_queryset(self) -> QuerySet[Ticket]:
+        return super().get_queryset().filter(project__slug=self.kwargs["project"])
+
+    def perform_create(self, serializer: Any) -> None:
+        project = Project.objects.get(slug=self.kwargs["project"])
+        serializer.save(owner=self.request.user, project=project)
 
 
 class TwiceAMinute(UserRateThrottle):
@@ -207,6 +233,8 @@ class ProjectViewSet(Authenticated):
 # -- backstage -----------------------------------------------------------------------------------------------------
 
 
+# Tables cannot be made within a transaction.
+@transaction.non_atomic_requests
 @csrf_exempt
 def member(request: HttpRequest, name: str) -> HttpResponse:
     """POST: a user with these groups and permissions and no others, who may be new; says by what they are known."""
@@ -266,7 +294,9 @@ router.register("tickets", TicketViewSet, basename="ticket")
 router.register("rechecked", RecheckedTicketViewSet, basename="rechecked")
 router.register("own", OwnTicketViewSet, basename="own")
 router.register("throttled", ThrottledTicketViewSet, basename="throttled")
+router.register("forms", FormTicketViewSet, basename="form")
 router.register("projects", ProjectViewSet, basename="project")
+router.register(r"projects/(?P<project>[^/.]+)/tickets", ProjectTicketViewSet, basename="project-ticket")
 
 urlpatterns = [
     path("", include("tests.e2e.project.urls")),

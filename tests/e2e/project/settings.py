@@ -27,6 +27,7 @@ DATABASES = {
         "OPTIONS": {"timeout": 20, "transaction_mode": "IMMEDIATE"},
     }
 }
+ATOMIC_REQUESTS = False
 # One for all processes: throttles count in it.
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": DIRECTORY / "cache"}
@@ -55,5 +56,6 @@ LOGGING = {
 }
 
 globals().update(json.loads(os.environ.get("GRIP_E2E_SETTINGS", "{}")))
+DATABASES["default"]["ATOMIC_REQUESTS"] = ATOMIC_REQUESTS
 if os.environ.get("GRIP_E2E_MIDDLEWARE") == "async":
     MIDDLEWARE = put_on_the_loop(MIDDLEWARE)
