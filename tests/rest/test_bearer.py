@@ -45,7 +45,8 @@ class SessionThatNamesAScheme(SessionAuthentication):
 
 
 def make_view(*classes: type[BaseAuthentication]) -> Any:
-    return SimpleNamespace(get_authenticators=lambda: [each() for each in classes])
+    own = [each() for each in classes]
+    return SimpleNamespace(get_authenticators=lambda: own, subprotocols=["grip.live", "a", "b"])
 
 
 def make_request(protocols: str | None, **meta: Any) -> Any:
@@ -106,8 +107,9 @@ def test_subprotocols_without_a_token_are_left_alone(protocols: str | None) -> N
 @pytest.mark.parametrize(
     ("protocols", "text"),
     [
-        ("bearer.s3cret", "Offer another subprotocol beside that of the token, one that the view has"),
-        ("bearer.s3cret, ", "Offer another subprotocol beside that of the token, one that the view has"),
+        ("bearer.s3cret", "Offer another subprotocol beside that of the token, such as 'grip.live'"),
+        ("bearer.s3cret, ", "Offer another subprotocol beside that of the token, such as 'grip.live'"),
+        ("soap, bearer.s3cret", "Offer another subprotocol beside that of the token, such as 'grip.live'"),
         ("a, bearer.s3cret, bearer.s3cret", "There is more than one subprotocol that begins with 'bearer.'"),
         ("a, bearer.s3cret, Bearer.other", "There is more than one subprotocol that begins with 'bearer.'"),
         ("a, bearer.", "The subprotocol 'bearer.' has no token."),
@@ -124,6 +126,25 @@ def test_a_bad_one_is_told_without_showing_it(protocols: str, text: str) -> None
     assert text in str(error)
     assert "HTTP_AUTHORIZATION" not in request.META
     assert "s3cret" not in str(request.META) + str(error) + repr(error)
+
+
+def test_a_view_that_chooses_by_itself_may_choose_any() -> None:
+    class Choosing:
+        def get_authenticators(self) -> list[BaseAuthentication]:
+            return [TokenAuthentication()]
+
+        def get_subprotocol(self, offered: list[str]) -> str:
+            return offered[0]
+
+    request = make_request("soap, bearer.s3cret")
+    assert restore_bearer(Choosing(), request) is None
+
+
+def test_a_view_that_speaks_none_is_told_to_have_one() -> None:
+    view = make_view(TokenAuthentication)
+    view.subprotocols = []
+    error = restore_bearer(view, make_request("grip.live, bearer.s3cret"))
+    assert "one that the view has among its subprotocols" in str(error)
 
 
 def test_the_first_authenticator_tells_what_is_wrong() -> None:

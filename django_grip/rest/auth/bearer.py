@@ -50,29 +50,31 @@ def restore_bearer(view: Any, request: Any) -> APIException | None:
     if others:
         request.META[_HEADER] = ", ".join(others)
     token = bearers[0][len(BEARER) :]
-    error = _find_fault(bearers, others, token, _subprotocols_of(view))
+    error = _find_fault(bearers, token) or _find_unanswered(others, view)
     if error is None:
         _authorize(view, request, token)
         return None
     return ParseError(error)
 
 
-def _find_fault(bearers: list[str], others: list[str], token: str, spoken: list[str]) -> str | None:
+def _find_fault(bearers: list[str], token: str) -> str | None:
     if len(bearers) > 1:
         return "There is more than one subprotocol that begins with 'bearer.'."
     if not token:
         return "The subprotocol 'bearer.' has no token."
     if not is_subprotocol(token):
         return "The token behind 'bearer.' has characters that no subprotocol may have."
-    if not others:
-        which = f"such as {spoken[0]!r}" if spoken else "one that the view has among its subprotocols"
-        return f"Offer another subprotocol beside that of the token, {which}: a token is never answered."
     return None
 
 
-def _subprotocols_of(view: Any) -> list[str]:
-    """Those of a live viewset, or of a WebSocketAPIView."""
-    return [*getattr(view, "live_subprotocols", ()), *getattr(view, "subprotocols", ())]
+def _find_unanswered(others: list[str], view: Any) -> str | None:
+    """Refuse what would be answered with no subprotocol at all: a browser then drops the connection without a word."""
+    spoken = [*getattr(view, "live_subprotocols", ()), *getattr(view, "subprotocols", ())]
+    chooses = getattr(getattr(view, "get_subprotocol", None), "__module__", "django_grip.")
+    if others and (not chooses.startswith("django_grip.") or any(name in spoken for name in others)):
+        return None
+    which = f"such as {spoken[0]!r}" if spoken else "one that the view has among its subprotocols"
+    return f"Offer another subprotocol beside that of the token, {which}: a token is never answered."
 
 
 @sensitive_variables()
