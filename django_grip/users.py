@@ -62,7 +62,7 @@ def is_user_unchanged(user: Any, fingerprint: str) -> bool:
 
 def _digest(user: Any, session_hash: str) -> str:
     # Not every principal is a row of the user model, and two of them may have one key.
-    kind = f"{type(user).__module__}.{type(user).__qualname__}" if not hasattr(user, "_meta") else user._meta.label
+    kind = getattr(getattr(user, "_meta", None), "label", None) or user.__class__.__qualname__
     return sha256(f"django_grip.user:{kind}:{user.pk}:{session_hash}".encode()).hexdigest()[:32]
 
 

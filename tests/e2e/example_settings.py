@@ -18,6 +18,8 @@ if os.environ.get("GRIP_E2E_MIDDLEWARE") == "async":
 for _database in globals().get("DATABASES", {}).values():
     if _database["ENGINE"].endswith(".sqlite3"):
         _database["NAME"] = Path(os.environ["GRIP_E2E_DIRECTORY"]) / "db.sqlite3"
+# The usual one takes a good part of a second each time that a password comes.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -100,7 +100,7 @@ def test_who_may_not_listen_is_refused_as_over_http(join: Join, site: Site, chan
     ada = join("ada")
     assert refusal(site, f"closed/{channel}") == (401, {"detail": "Authentication credentials were not provided."})
     with enter(site, f"closed/{channel}", subprotocols=["chat", f"bearer.{ada.token}"], additional_headers={}) as ws:
-        assert ws.subprotocol is None
+        assert ws.subprotocol == "chat"
         assert ask(ws, "fail", data="known")["status"] == 404
     offered = {"subprotocols": ["chat", "bearer.nonsense"], "additional_headers": {}}
     assert refusal(site, f"closed/{channel}", **offered) == (401, {"detail": "Invalid token."})

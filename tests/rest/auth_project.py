@@ -108,6 +108,7 @@ class TicketView(LiveTicketView):
 
 
 class Room(WebSocketAPIView):
+    subprotocols = ["x"]
     authentication_classes = [SessionAuthentication, JWTAuthentication]
     channels = ["room:{name}"]
 

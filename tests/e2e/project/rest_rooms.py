@@ -86,6 +86,7 @@ class AsyncRoom(WebSocketAPIView):
 
 
 class ClosedRoom(Room):
+    subprotocols = ["chat"]
     permission_classes = [IsAuthenticated]
 
 
