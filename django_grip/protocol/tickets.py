@@ -1,4 +1,4 @@
-"""How a ticket looks in a URL, so that logs can leave it out. What it says is `rest.tickets`' affair."""
+"""How a ticket looks in a URL, so that logs can leave it out. What it says is `rest.auth.tickets`' affair."""
 
 from __future__ import annotations
 

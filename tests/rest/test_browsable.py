@@ -33,8 +33,7 @@ MISSING = "This page came straight from Django, which holds no connection open"
 
 
 @pytest.fixture
-def routes(settings: Any) -> Routes:
-    settings.ROOT_URLCONF = routes = Routes()
+def routes(routes: Routes, settings: Any) -> Routes:
     settings.STATIC_URL = "/static/"
     settings.TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
     return routes

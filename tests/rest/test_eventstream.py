@@ -47,12 +47,6 @@ class View(TicketViewSet):
 
 
 @pytest.fixture
-def routes(settings: Any) -> Routes:
-    settings.ROOT_URLCONF = routes = Routes()
-    return routes
-
-
-@pytest.fixture
 def url(routes: Routes) -> str:
     Ticket.objects.create(pk=1, title="a")
     return routes.add(View)

@@ -22,8 +22,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def routes(settings: Any) -> Routes:
-    settings.ROOT_URLCONF = routes = Routes()
+def routes(routes: Routes) -> Routes:
     Ticket.objects.create(pk=1, title="a")
     return routes
 

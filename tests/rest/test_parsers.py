@@ -111,14 +111,12 @@ class Upload(APIView):
 
 
 @pytest.mark.parametrize("content_type", ["application/x-ndjson", "application/x-ndjson; charset=utf-8"])
-def test_in_a_view_the_data_is_the_list(client: Any, settings: Any, content_type: str) -> None:
-    settings.ROOT_URLCONF = routes = Routes()
+def test_in_a_view_the_data_is_the_list(client: Any, routes: Routes, content_type: str) -> None:
     url = routes.add_view("upload/", Upload.as_view())
     assert client.post(url, b'{"a":1}\n{"a":2}\n', content_type=content_type).json() == [{"a": 1}, {"a": 2}]
 
 
-def test_in_a_view_a_bad_line_is_a_400(client: Any, settings: Any) -> None:
-    settings.ROOT_URLCONF = routes = Routes()
+def test_in_a_view_a_bad_line_is_a_400(client: Any, routes: Routes) -> None:
     url = routes.add_view("upload/", Upload.as_view())
     response = client.post(url, b"1\nx\n", content_type="application/x-ndjson")
     assert response.status_code == 400

@@ -24,13 +24,6 @@ from .models import Ticket
 from .project import TicketSerializer, TicketViewSet
 from .serving import Routes
 
-
-@pytest.fixture
-def routes(settings: Any) -> Routes:
-    settings.ROOT_URLCONF = routes = Routes()
-    return routes
-
-
 # -- EventStreamRenderer by itself -------------------------------------------------------------------------------------
 
 

@@ -38,12 +38,6 @@ GZIP = "django.middleware.gzip.GZipMiddleware"
 
 
 @pytest.fixture
-def routes(settings: Any) -> Routes:
-    settings.ROOT_URLCONF = routes = Routes()
-    return routes
-
-
-@pytest.fixture
 def ticket() -> Ticket:
     return Ticket.objects.create(pk=1, title="a")
 

@@ -26,6 +26,7 @@ from ..auth import credentials
 from ..channels import find_channels
 from ..renderers import EventStreamRenderer
 from . import link_context
+from .caching import keep_out_of_cache
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
@@ -87,8 +88,7 @@ def begin(view: Any, request: Request, response: Response, when_rendered: WhenRe
     # nginx would keep what is streamed until it has a buffer full.
     response.headers["X-Accel-Buffering"] = "no"
     if request.method == "GET" and grip.instruct is None:
-        # A decorator of the action looks at the one, a middleware at the other.
-        request._cache_update_cache = request._request._cache_update_cache = False
+        keep_out_of_cache(request)
         stream = _Stream(view, request, grip, find_channels(view), _build_data(view, request))
         # One that cannot be built is refused while that can still be said.
         stream.build_link(_IS_HELD, _NO_ETAG, due=int(time.time()))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...guard import MIN_TIMEOUT, Guard, find_guard, make_guard
 from ..channels import find_channels
+from .caching import keep_out_of_cache
 from .prefer import build_preference_applied, parse_wait
 
 if TYPE_CHECKING:
@@ -63,9 +64,7 @@ def read(view: Any, request: Request) -> LongPoll | None:
     known = request.META.get("HTTP_IF_NONE_MATCH", "").strip(" \t")
     if not wait or known in ("", "*"):
         return None
-    # Each time, the view answers it; nothing may be answered by Django's cache in its place. A decorator of the action
-    # looks at the one, a middleware at the other.
-    request._cache_update_cache = request._request._cache_update_cache = False
+    keep_out_of_cache(request)
     # Nobody can be held for less, so that is what is promised.
     seconds = max(min(wait, view.live_max_wait), MIN_TIMEOUT)
     return LongPoll(grip, seconds, find_guard(grip.last), find_channels(view))

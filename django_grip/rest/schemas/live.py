@@ -174,7 +174,7 @@ def _put(messages: dict[str, Message], message: Message) -> str:
 
 
 def _find_offers(endpoint: Endpoint, endpoints: Sequence[Endpoint], view: Any) -> list[_Offer]:
-    """What `rest.actions` finds when a client asks."""
+    """What `rest.websocket.actions` finds when a client asks."""
     offers = {
         name: _Offer(name, endpoint, methods, needs_pk=False) for name, methods in _actions_by_name(endpoint).items()
     }

@@ -1,4 +1,4 @@
-"""What the subscribers of a route are told of objects, as `rest.announcements` tells it."""
+"""What the subscribers of a route are told of objects, as `rest.changes.announcements` tells it."""
 
 from __future__ import annotations
 
