@@ -1,4 +1,4 @@
-"""The schemas of what goes over a live viewset's transports (`rest.events`, `rest.websocket.messages`), but for the data."""
+"""Schemas of what goes over a live viewset's transports (`rest.events`, `rest.websocket.messages`), but for the data."""
 
 from __future__ import annotations
 
