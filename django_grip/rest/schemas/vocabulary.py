@@ -1,4 +1,4 @@
-"""Schemas of what goes over a live viewset's transports (`rest.events`, `rest.websocket.messages`), but for the data."""
+"""Schemas of what goes over a live viewset's transports (`rest.events`, `rest.websocket.messages`), but for data."""
 
 from __future__ import annotations
 
