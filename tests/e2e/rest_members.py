@@ -21,6 +21,7 @@ PREFIX = "rest-"
 TICKETS, RECHECKED, OWN = "/rest/tickets/", "/rest/rechecked/", "/rest/own/"
 THROTTLED, PROJECTS, FORMS = "/rest/throttled/", "/rest/projects/", "/rest/forms/"
 STREAM = {"Accept": "text/event-stream"}
+TICKET_CHANNEL = f"{PREFIX}live:tests.e2e.project.rest_views.TicketViewSet"
 EVERYTHING = ("view", "add", "change", "delete")
 
 REST_SITE = [
@@ -124,6 +125,10 @@ class Member:
     def wait_subscribed(self, mode: str, count: int = 1) -> None:
         """Wait until so many clients hear of the tickets of the member's first group."""
         self.site.wait_subscribed(f"{PREFIX}group:{self.groups[0]}", mode=mode, count=count)
+
+    def wait_shown(self, pk: int, mode: str, count: int = 1) -> None:
+        """Wait until so many clients hear of a ticket at its own URL."""
+        self.site.wait_subscribed(f"{TICKET_CHANNEL}:{pk}", mode=mode, count=count)
 
 
 class Stream:

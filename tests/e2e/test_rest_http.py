@@ -75,6 +75,7 @@ def test_who_waits_gets_the_next_representation(join: Join) -> None:
     ticket = ada.create("one")
     with ada.wait(TICKETS) as listed, bob.wait(f"{TICKETS}{ticket['id']}/") as shown:
         ada.wait_subscribed("response")
+        bob.wait_shown(ticket["id"], "response")
         bob.change(ticket["id"], title="two")
         for waiting in (listed, shown):
             answer = waiting.result(60)
