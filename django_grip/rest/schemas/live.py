@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from rest_framework.schemas.generators import BaseSchemaGenerator
@@ -13,7 +13,8 @@ from ...asyncapi.components import PREFIX
 from ...asyncapi.views import handshake_of
 from ...endpoints import Endpoint
 from ..media_types import EVENT_STREAM_TYPE
-from ..websocket.routes import find_lookup_name, group_by_action, read_actions
+from ..websocket.offers import Offer, find_offers
+from ..websocket.routes import Route, find_lookup_name, read_route, routes_of
 from .security import BEARER, describe_security, takes_tokens
 from .serializers import Described, SerializerSchemas
 from .told import ANY_PK, pk_schema, shown_serializer, told_actions
@@ -34,23 +35,16 @@ __all__ = ["describe_live"]
 Schema = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class _Offer:
-    """An action that the WebSocket offers. methods: those that are mapped to it."""
-
-    name: str
-    endpoint: Endpoint
-    methods: tuple[str, ...]
-    needs_pk: bool
-
-
 def describe_live(endpoint: Endpoint, endpoints: Sequence[Endpoint], schemas: SerializerSchemas) -> list[Channel]:
     """The channels of a route; none if its GET is no live action. endpoints: all, to find the other routes."""
     view = make_view(endpoint, "GET")
+    own = read_route(endpoint)
     # It may be mapped, and yet not be let in by http_method_names.
-    if view.live_action is None or view.live_action not in _actions_by_name(endpoint):
+    if view.live_action is None or view.live_action not in own.actions.values():
         return []
-    route = _Route(endpoint, view, schemas, _find_offers(endpoint, endpoints, view))
+    namespace = own.name.rpartition(":")[0]
+    others = routes_of(endpoint.view_class, endpoint.initkwargs.get("basename"), namespace, endpoints)
+    route = _Route(endpoint, own, others, view, schemas)
     return [route.websocket(), route.events(), route.long_poll()]
 
 
@@ -62,10 +56,14 @@ def make_view(endpoint: Endpoint, method: str) -> Any:
 
 
 class _Route:
-    """One route, while its channels are made."""
+    """One route, while its channels are made. others: the endpoints of all routes of its viewset, by their names."""
 
-    def __init__(self, endpoint: Endpoint, view: Any, schemas: SerializerSchemas, offers: list[_Offer]) -> None:
-        self.endpoint, self.view, self.schemas, self.offers = endpoint, view, schemas, offers
+    def __init__(
+        self, endpoint: Endpoint, own: Route, others: Mapping[str, Endpoint], view: Any, schemas: SerializerSchemas
+    ) -> None:
+        self.endpoint, self.own, self.others, self.view, self.schemas = endpoint, own, others, view, schemas
+        routes = [read_route(other) for other in others.values()]
+        self.offers = list(find_offers(own, routes, lookup=find_lookup_name(view)).values())
         self.got = schemas.describe_action(endpoint, "GET")
         self.definitions: dict[str, Schema] = {**DEFINITIONS, **self.got.definitions}
         self.changes = self._describe_changes()
@@ -133,14 +131,15 @@ class _Route:
         return words if all(offer.name != "subscribe" for offer in self.offers) else []
 
     def _describe_changes(self) -> list[Message]:
-        is_detail = _is_detail(self.endpoint)
+        is_detail = self.own.detail
         shown = shown_serializer(self.view, is_detail=is_detail)
         data = None if shown is None else self._take(self.schemas.describe_serializer(shown, self.view)).response
         actions = told_actions(self.view, is_detail=is_detail)
         return [*change_messages(actions, pk_schema(self.view), data), INVALIDATE]
 
-    def _describe_offer(self, offer: _Offer) -> tuple[Message, Message]:
-        described = [self._take(self.schemas.describe_action(offer.endpoint, each.upper())) for each in offer.methods]
+    def _describe_offer(self, offer: Offer) -> tuple[Message, Message]:
+        endpoint = self.endpoint if offer.route is self.own else self.others[offer.route.name]
+        described = [self._take(self.schemas.describe_action(endpoint, each.upper())) for each in offer.methods]
         data = next((each.request for each in described if each.request is not None), None)
         call = call_message(
             offer.name,
@@ -171,48 +170,3 @@ def _put(messages: dict[str, Message], message: Message) -> str:
         name += "_"
     messages[name] = replace(message, name=name)
     return name
-
-
-def _find_offers(endpoint: Endpoint, endpoints: Sequence[Endpoint], view: Any) -> list[_Offer]:
-    """What `rest.websocket.actions` finds when a client asks."""
-    offers = {
-        name: _Offer(name, endpoint, methods, needs_pk=False) for name, methods in _actions_by_name(endpoint).items()
-    }
-    own = _is_detail(endpoint)
-    seen = {endpoint.name}
-    for other in endpoints:
-        if other.name in seen or not _is_sibling(other, endpoint) or (own and not _is_detail(other)):
-            continue
-        seen.add(other.name)
-        needs_pk = _is_detail(other) and not own
-        if not set(other.parameters) <= {*endpoint.parameters, *([find_lookup_name(view)] if needs_pk else [])}:
-            # It needs more than the WebSocket's URL and a pk can say.
-            continue
-        for name, methods in _actions_by_name(other).items():
-            offers.setdefault(name, _Offer(name, other, methods, needs_pk=needs_pk))
-    return list(offers.values())
-
-
-def _is_sibling(other: Endpoint, endpoint: Endpoint) -> bool:
-    """Whether a router has made both of one viewset, in one place."""
-    basename = endpoint.initkwargs.get("basename")
-    return (
-        bool(basename)
-        and other.view_class is endpoint.view_class
-        and other.initkwargs.get("basename") == basename
-        and (other.name or "").rpartition(":")[0] == (endpoint.name or "").rpartition(":")[0]
-    )
-
-
-def _actions_by_name(endpoint: Endpoint) -> dict[str, tuple[str, ...]]:
-    view_class: Any = endpoint.view_class
-    actions: Mapping[str, str] = getattr(endpoint.view, "actions", None) or {}
-    allowed = endpoint.initkwargs.get("http_method_names", view_class.http_method_names)
-    return group_by_action(read_actions(actions, allowed))
-
-
-def _is_detail(endpoint: Endpoint) -> bool:
-    detail = endpoint.initkwargs.get("detail")
-    if detail is None:
-        return find_lookup_name(endpoint.view_class) in endpoint.parameters
-    return bool(detail)

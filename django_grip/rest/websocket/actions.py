@@ -25,8 +25,9 @@ from ..faults import report_fault
 from ..media_types import find_media_types
 from .answers import make_answer
 from .messages import ActionMessage, BadMessage, error_answer, unknown_action
+from .offers import Offer, find_offers
 from .requests import make_stand_in, match_of, strip_format
-from .routes import Route, find_lookup_name, find_routes, group_by_action, is_mapped, read_actions
+from .routes import Route, find_lookup_name, find_routes, is_mapped, read_actions
 
 __all__ = ["Actions"]
 
@@ -40,16 +41,6 @@ _REFUSED: tuple[tuple[type[Exception] | tuple[type[Exception], ...], int, str], 
     (PermissionDenied, 403, "You do not have permission to perform this action."),
     ((SuspiciousOperation, BadRequest), 400, "Bad request."),
 )
-
-
-@dataclass(frozen=True)
-class _Offer:
-    """One action. route: None for the WebSocket's own. methods: those that are mapped to it."""
-
-    name: str
-    methods: tuple[str, ...]
-    route: Route | None
-    needs_pk: bool
 
 
 @dataclass(frozen=True)
@@ -94,19 +85,17 @@ class Actions:
     # -- what there is -----------------------------------------------------------------------------------------------
 
     @cached_property
-    def _offers(self) -> dict[str, _Offer]:
-        view, match = self._view, match_of(self._base)
-        own = Route(match.view_name, read_actions(view.action_map, view.http_method_names), view.is_live_detail)
-        offers = {name: _Offer(name, methods, None, False) for name, methods in group_by_action(own.actions).items()}
-        for route in find_routes(type(view), view.basename, match) if self._is_named() else ():
-            if route.name == own.name or (own.detail and not route.detail):
-                continue
-            needs_pk = route.detail and not own.detail
-            known = {*self._kwargs, self._pk_name} if needs_pk else {*self._kwargs}
-            if route.parameters <= known:
-                for name, methods in group_by_action(route.actions).items():
-                    offers.setdefault(name, _Offer(name, methods, route, needs_pk))
-        return offers
+    def _own(self) -> Route:
+        """The WebSocket's own route."""
+        view = self._view
+        actions = read_actions(view.action_map, view.http_method_names)
+        return Route(match_of(self._base).view_name, actions, view.is_live_detail, frozenset(self._kwargs))
+
+    @cached_property
+    def _offers(self) -> dict[str, Offer]:
+        view = self._view
+        others = find_routes(type(view), view.basename, match_of(self._base)) if self._is_named() else ()
+        return find_offers(self._own, others, lookup=self._pk_name)
 
     def _is_named(self) -> bool:
         """Whether the name of the WebSocket's route leads to it.
@@ -127,7 +116,7 @@ class Actions:
         """What the routes of one object call what comes as ``pk``."""
         return find_lookup_name(self._view)
 
-    def _choose(self, message: ActionMessage) -> _Offer:
+    def _choose(self, message: ActionMessage) -> Offer:
         offer = self._offers.get(message.action)
         if offer is None and message.action == _SUBSCRIBE:
             # Unless the viewset has an action of that name.
@@ -142,9 +131,9 @@ class Actions:
 
     # -- where it is -------------------------------------------------------------------------------------------------
 
-    def _find_target(self, offer: _Offer, message: ActionMessage) -> _Target | None:
+    def _find_target(self, offer: Offer, message: ActionMessage) -> _Target | None:
         """Where an action is run; None if there is no such address, as for a pk that no URL could have."""
-        if offer.route is None:
+        if offer.route is self._own:
             return _Target(match_of(self._base), self._base.path_info, self._kwargs)
         kwargs = {name: value for name, value in self._kwargs.items() if name in offer.route.parameters}
         if offer.needs_pk:
@@ -166,7 +155,7 @@ class Actions:
         own = {name: value for name, value in self._kwargs.items() if name in kwargs and isinstance(value, str)}
         return any(match.kwargs.get(name) != value for name, value in own.items())
 
-    def _make_request(self, target: _Target, method: str, offer: _Offer, message: ActionMessage) -> GripHttpRequest:
+    def _make_request(self, target: _Target, method: str, offer: Offer, message: ActionMessage) -> GripHttpRequest:
         accept, content_type = find_media_types(find_view(target.match.func))
         try:
             return make_stand_in(
@@ -183,12 +172,12 @@ class Actions:
             # As over HTTP, but it is this message that is refused, and not the connection.
             raise BadMessage("The query has more parameters than this site takes.", key="query") from None
 
-    def _build_query(self, offer: _Offer, message: ActionMessage) -> str:
+    def _build_query(self, offer: Offer, message: ActionMessage) -> str:
         """The query string: the message's; or that of the WebSocket's URL, for actions at that URL."""
         override = api_settings.URL_FORMAT_OVERRIDE
         if message.query is not None:
             return urlencode({name: value for name, value in message.query.items() if name != override})
-        if offer.route is not None:
+        if offer.route is not self._own:
             return ""
         query = QueryDict(self._base.META.get("QUERY_STRING", ""), mutable=True)
         query.pop(override, None)
@@ -217,7 +206,7 @@ def _path_of(url: str) -> str:
     return "/" + unquote(url).removeprefix(get_script_prefix())
 
 
-def _choose_method(offer: _Offer, message: ActionMessage) -> str:
+def _choose_method(offer: Offer, message: ActionMessage) -> str:
     """Of an action with several methods, one that takes data if there is data, else one that takes none.
 
     Never a DELETE where another is meant just as well: clients that send ``"data": {}`` with everything are no rarity.

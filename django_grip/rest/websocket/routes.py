@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -11,7 +11,16 @@ from django.urls import ResolverMatch, URLResolver, get_resolver, get_urlconf
 
 from ...endpoints import Endpoint, find_endpoints, find_view
 
-__all__ = ["Route", "find_lookup_name", "find_routes", "group_by_action", "is_mapped", "read_actions"]
+__all__ = [
+    "Route",
+    "find_lookup_name",
+    "find_routes",
+    "group_by_action",
+    "is_mapped",
+    "read_actions",
+    "read_route",
+    "routes_of",
+]
 
 _METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -63,21 +72,32 @@ def is_mapped(match: ResolverMatch, route: Route, viewset: type, basename: str |
     return all(view.actions.get(method) == action for method, action in route.actions.items())
 
 
+def routes_of(
+    viewset: type | None, basename: str | None, namespace: str, endpoints: Iterable[Endpoint]
+) -> dict[str, Endpoint]:
+    """Of some endpoints those that a router has made of a viewset in one namespace, by their names."""
+    found: dict[str, Endpoint] = {}
+    for endpoint in endpoints if basename else ():
+        is_its = endpoint.view_class is viewset and endpoint.initkwargs.get("basename") == basename
+        # Those with a format suffix have the same names.
+        if is_its and endpoint.name and endpoint.name.rpartition(":")[0] == namespace:
+            found.setdefault(endpoint.name, endpoint)
+    return found
+
+
+def read_route(endpoint: Endpoint) -> Route:
+    """What an endpoint says of its route, if it is that of a viewset."""
+    view: Any = endpoint.view
+    methods = endpoint.initkwargs.get("http_method_names", view.cls.http_method_names)
+    detail = endpoint.initkwargs.get("detail")
+    if detail is None:
+        # Routed by hand.
+        detail = find_lookup_name(view.cls) in endpoint.parameters
+    return Route(endpoint.name or "", read_actions(view.actions, methods), detail, frozenset(endpoint.parameters))
+
+
 # Once for each resolver, which Django makes anew when the URLconf is another one.
 @lru_cache(maxsize=256)
 def _find_routes(resolver: URLResolver, namespace: str, viewset: type, basename: str) -> tuple[Route, ...]:
-    found: dict[str, Route] = {}
-    for endpoint in find_endpoints(resolver.urlconf_name):
-        is_its = endpoint.view_class is viewset and endpoint.initkwargs.get("basename") == basename
-        name = endpoint.name or ""
-        # Those with a format suffix have the same names.
-        if is_its and name and name.rpartition(":")[0] == namespace and name not in found:
-            found[name] = _read_route(name, endpoint)
-    return tuple(found.values())
-
-
-def _read_route(name: str, endpoint: Endpoint) -> Route:
-    view: Any = endpoint.view
-    methods = endpoint.initkwargs.get("http_method_names", view.cls.http_method_names)
-    actions = read_actions(view.actions, methods)
-    return Route(name, actions, bool(endpoint.initkwargs.get("detail")), frozenset(endpoint.parameters))
+    endpoints = routes_of(viewset, basename, namespace, find_endpoints(resolver.urlconf_name))
+    return tuple(read_route(endpoint) for endpoint in endpoints.values())
