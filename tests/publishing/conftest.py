@@ -16,14 +16,14 @@ from django_grip.protocol.items import Item
 from django_grip.publishing import HttpTransport, Parcel, Policy, Publisher
 from tests.e2e.ports import PortLease
 
-from .servers import Behaviour, ControlServer, accept
+from .servers import PATIENCE, Behaviour, ControlServer, accept
 
 # Items have time enough, whatever else the machine does; pauses are short.
-PATIENT = Policy(timeout=60, backoff=0.01, backoff_limit=0.05, report_interval=0)
+PATIENT = Policy(timeout=120, attempt_timeout=PATIENCE, backoff=0.01, backoff_limit=0.05, report_interval=0)
 # Items fail soon, for tests in which they have to. One request has time enough.
 HASTY = Policy(timeout=0.3, backoff=0.01, backoff_limit=0.05, report_interval=0)
 # For proxies that do not answer at all.
-IMPATIENT = replace(HASTY, attempt_timeout=0.2)
+IMPATIENT = replace(HASTY, timeout=1.5, attempt_timeout=1)
 
 MakeServer = Callable[..., ControlServer]
 MakePublisher = Callable[..., Publisher]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 # Seconds. Spent only when something is broken.
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 @dataclass
@@ -139,6 +139,7 @@ class ControlServer:
         self._open(port)
 
     def _open(self, port: int) -> None:
+        self._is_open = True
         self._listener = socket.create_server(("127.0.0.1", port))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
@@ -171,11 +172,14 @@ class ControlServer:
     def stop(self) -> None:
         """Close all; the port refuses connections from now on."""
         self.released.set()
+        with self._changed:
+            self._is_open = False
+            socks = tuple(self._socks)
         with contextlib.suppress(OSError):
             # Wakes the thread in accept(), which close() alone does not.
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        for sock in self._socks:
+        for sock in socks:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
 
@@ -188,6 +192,10 @@ class ControlServer:
             while True:
                 sock, _ = listener.accept()
                 with self._changed:
+                    if not self._is_open:
+                        # It was taken in the moment in which all were closed.
+                        sock.close()
+                        return
                     self.connections += 1
                     number = self.connections
                     self._socks.append(sock)

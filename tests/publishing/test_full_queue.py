@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import tracemalloc
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,12 +13,10 @@ import pytest
 from django_grip.exceptions import PublishError, QueueFull
 from django_grip.publishing import Policy, Publication, Publisher
 
-from .conftest import MakePublisher, MakeServer, lost, parcel, wait_accepted, wait_failing
+from .conftest import PATIENT, MakePublisher, MakeServer, lost, parcel, wait_accepted, wait_failing
 from .servers import PATIENCE, accept, gated, in_turn
 
-FIVE = Policy(
-    timeout=60, queue_items=5, batch_items=1, room_timeout=60, backoff=0.01, backoff_limit=0.05, report_interval=0
-)
+FIVE = replace(PATIENT, queue_items=5, batch_items=1, room_timeout=60)
 
 
 def submit(publisher: Publisher, content: str = "hello", **options: Any) -> Publication:

@@ -128,7 +128,7 @@ def test_a_server_that_accepts_and_never_answers_is_left_at_the_deadline(
     connect: Connect, make_server: MakeServer
 ) -> None:
     with pytest.raises(Unreached, match=r"^no answer in time$") as caught:
-        post(connect(make_server(hang)), within=0.1)
+        post(connect(make_server(hang)), within=1)
     assert caught.value.uncertain
 
 
@@ -139,7 +139,7 @@ def test_a_server_that_drips_is_left_at_the_deadline(connect: Connect, make_serv
         return False
 
     with pytest.raises(Unreached, match=r"^no answer in time$"):
-        post(connect(make_server(drip)), within=0.2)
+        post(connect(make_server(drip)), within=1)
 
 
 def test_a_body_without_end_is_not_read_for_ever(connect: Connect, make_server: MakeServer) -> None:

@@ -71,7 +71,10 @@ def test_with_a_dead_proxy_the_process_ends_in_bounded_time_and_says_how_many_we
     make_server: MakeServer, dead_port: int, fault: str
 ) -> None:
     url = make_server(hang).url if fault == "hangs" else f"http://127.0.0.1:{dead_port}"
-    stderr = run("for number in range(25): publish('x')", url, exit_timeout=0.2)
+    script = "for number in range(25): publish('x')\n"
+    if fault == "hangs":
+        script += "while not publisher.lanes[0]._busy: pass"
+    stderr = run(script, url, exit_timeout=0.2)
     last = stderr.splitlines()[-1]
     assert last.startswith(f"25 items were not published to {url}: ")
     assert "the process ended first" in last
@@ -188,12 +191,12 @@ def test_a_child_is_not_held_up_by_locks_its_parent_held(server: ControlServer) 
     script = """
 from django_grip.publishing.publication import _Shared
 from django_grip.publishing.callbacks import _callbacks
-publish("before").result(10)
+publish("before").result(60)
 lane = publisher.lanes[0]
 with lane._lock, _Shared.lock, _callbacks.condition:
     pid = os.fork()
     if pid == 0:
-        publish("child", callback=lambda success, message: publish("callback")).result(10)
+        publish("child", callback=lambda success, message: publish("callback")).result(60)
         sys.exit(0)
 assert os.waitpid(pid, 0)[1] == 0
 """
@@ -204,12 +207,12 @@ assert os.waitpid(pid, 0)[1] == 0
 def test_a_fork_that_python_was_not_told_of_is_noticed(server: ControlServer) -> None:
     script = """
 import ctypes
-publish("before").result(10)
+publish("before").result(60)
 for child in range(2):
     pid = ctypes.PyDLL(None).fork()
     if pid == 0:
         publish(f"child {child}", forced=True)
-        publisher.flush(10)
+        publisher.flush(60)
         os._exit(0)
     assert os.waitpid(pid, 0)[1] == 0
 """
@@ -238,7 +241,7 @@ for child in range(2):
 def test_gunicorn_with_preload_and_prefork(make_server: MakeServer, tmp_path: Path) -> None:
     server = make_server()
     (tmp_path / "app.py").write_text(
-        PRELUDE.replace("sys.argv[1]", repr(server.url)).replace("sys.argv[2]", "30")
+        PRELUDE.replace("sys.argv[1]", repr(server.url)).replace("sys.argv[2]", repr(PATIENCE))
         + """
 publish("master")
 
@@ -268,7 +271,7 @@ def application(environ, start_response):
         with httpx.Client(trust_env=False, timeout=PATIENCE) as client:
             for number in range(40):
                 assert client.get(f"http://127.0.0.1:{lease.port}/?{number}").status_code == 200
-        process.stop()
+        process.stop(grace=PATIENCE)
     finally:
         process.close()
         lease.close()

@@ -351,9 +351,10 @@ def test_a_proxy_that_comes_back_gets_what_waited_in_order(
 
 
 def test_a_proxy_that_goes_and_comes_back_under_load_loses_and_repeats_nothing(
-    make_server: MakeServer, make_publisher: MakePublisher
+    make_server: MakeServer, make_publisher: MakePublisher, dead_port: int
 ) -> None:
-    server = make_server(accept_and_keep)
+    # A port that nobody else takes while it is away.
+    server = make_server(accept_and_keep, port=dead_port)
     publisher = make_publisher(server)
     sent: dict[str, list[str]] = {f"c{number}": [] for number in range(3)}
 
@@ -540,7 +541,7 @@ def test_two_proxies_of_three_down_do_not_keep_the_third_from_its_items(
     make_server: MakeServer, make_publisher: MakePublisher, dead_port: int, background: bool
 ) -> None:
     hanging, working = make_server(hang), make_server()
-    policy = Policy(timeout=60, attempt_timeout=0.2, backoff=0.01, backoff_limit=0.05)
+    policy = Policy(timeout=60, attempt_timeout=1, backoff=0.01, backoff_limit=0.05)
     publisher = make_publisher(hanging, f"http://127.0.0.1:{dead_port}", working, policy=policy, background=background)
     publications: list[Publication] = []
     thread = threading.Thread(target=lambda: publications.extend(submit(publisher, str(n)) for n in range(3)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 
 import pytest
 
@@ -12,7 +13,7 @@ from django_grip.publishing.authority import bearer_authority
 from django_grip.publishing.report import Line, Reporter
 
 from .conftest import HASTY, MakePublisher, MakeServer, lost, parcel, wait_failing
-from .servers import PATIENCE, accept, answer, in_turn
+from .servers import PATIENCE, accept, answer, gated, in_turn
 
 
 def text(line: Line | None) -> str | None:
@@ -93,19 +94,23 @@ def test_reasons_are_counted_apart_up_to_a_bound() -> None:
 def test_a_sum_that_is_due_is_told_though_nothing_more_happens(
     make_server: MakeServer, make_publisher: MakePublisher, log: pytest.LogCaptureFixture
 ) -> None:
-    server = make_server(answer(401))
+    gate = threading.Event()
+    server = make_server(in_turn(gated(gate, answer(401)), answer(401)))
     publisher = make_publisher(server, policy=Policy(report_interval=0.2))
-    for _ in range(5):
-        publisher.submit(parcel(publisher)).exception(PATIENCE)
+    publisher.submit(parcel(publisher))
+    server.wait(lambda: server.requests, "the first request")
+    for _ in range(4):
+        publisher.submit(parcel(publisher))
+    gate.set()
     while lost(log) < 5:
         publisher.lanes[0].wait_settled(6, 0.01)
-    assert len(log.records) < 5
+    assert [vars(record)["grip_items"] for record in log.records] == [1, 4]
 
 
 def test_a_dead_proxy_writes_few_lines(
     make_publisher: MakePublisher, dead_port: int, log: pytest.LogCaptureFixture
 ) -> None:
-    policy = Policy(timeout=60, queue_items=10, backoff=0.001, backoff_limit=0.001)
+    policy = Policy(timeout=60, queue_items=10, backoff=0.001, backoff_limit=0.001, report_interval=60)
     publisher = make_publisher(f"http://127.0.0.1:{dead_port}", policy=policy)
     publisher.submit(parcel(publisher))
     wait_failing(publisher)

@@ -12,7 +12,7 @@ import pytest
 from django_grip.exceptions import GripUrlError, PublishTimeout
 from django_grip.protocol.formats import HttpStreamFormat
 from django_grip.protocol.items import Item
-from django_grip.publishing import Parcel
+from django_grip.publishing import Parcel, zmq_transport
 from django_grip.publishing.outcome import Unreached
 from django_grip.publishing.tnetstring import encode_tnetstring
 from django_grip.publishing.zmq_transport import ZmqTransport
@@ -34,8 +34,14 @@ def pushpin() -> Iterator[Pushpin]:
 
 @pytest.mark.parametrize("require_subscribers", [False, True])
 def test_items_arrive_in_order(
-    pushpin: Pushpin, make_publisher: MakePublisher, channel: str, require_subscribers: bool
+    pushpin: Pushpin,
+    make_publisher: MakePublisher,
+    channel: str,
+    require_subscribers: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # On a busy machine the proxy tells of its subscriptions later than its clients would wait for.
+    monkeypatch.setattr(zmq_transport, "_FIRST_SUBSCRIPTIONS", PATIENCE)
     subscriber = Subscriber(pushpin, channel)
     publisher = make_publisher(ZmqTransport(pushpin.control_zmq_url, require_subscribers=require_subscribers))
     publications = [publisher.submit(parcel(publisher, f"{number}\n", channel=channel)) for number in range(50)]
@@ -90,9 +96,12 @@ def test_a_proxy_that_is_not_there_is_a_failure(make_publisher: MakePublisher, d
         (encode_tnetstring([1]), "its command port names no address to publish to"),
     ],
 )
-def test_a_command_port_that_answers_nonsense_is_a_failure(answer: bytes, text: str) -> None:
+def test_a_command_port_that_answers_nonsense_is_a_failure(
+    monkeypatch: pytest.MonkeyPatch, answer: bytes, text: str
+) -> None:
     import zmq
 
+    monkeypatch.setattr(zmq_transport, "_DISCOVERY_TIMEOUT", PATIENCE)
     with zmq.Context() as context, context.socket(zmq.REP) as socket:
         socket.linger = 0
         port = socket.bind_to_random_port("tcp://127.0.0.1")
