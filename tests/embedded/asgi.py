@@ -14,11 +14,13 @@ from django_grip.proxy.messages import AppResponse, Headers
 
 EVENTS = (b"content-type", b"application/websocket-events")
 Behaviour = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
+# Seconds; spent only when something is broken.
+PATIENCE = 60
 
 
 async def until(condition: Callable[[], Any], what: str = "") -> Any:
     """Let the event loop turn until a condition holds; the time is the last resort against a test that hangs."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + PATIENCE
     while not (value := condition()):
         assert time.monotonic() < end, f"never came: {what or condition}"
         await asyncio.sleep(0)
@@ -131,7 +133,7 @@ class Connection:
         return message
 
     async def end(self) -> None:
-        await asyncio.wait_for(self.task, 10)
+        await asyncio.wait_for(self.task, PATIENCE)
 
 
 class Http(Connection):

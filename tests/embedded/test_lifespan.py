@@ -19,7 +19,7 @@ from django_grip.proxy.options import ProxyOptions
 from django_grip.proxy.shell.signals import SignalChain
 from django_grip.proxy.shell.workers import count_workers, describe_workers
 
-from .asgi import Connection, Http, Origin, WebSocket, opening, response, until
+from .asgi import PATIENCE, Connection, Http, Origin, WebSocket, opening, response, until
 from .core import stream_item
 
 
@@ -386,11 +386,11 @@ def test_one_proxy_serves_on_one_event_loop() -> None:
     async def elsewhere() -> None:
         await Http(proxy).answer()
         ready.set()
-        await asyncio.to_thread(done.wait, 10)
+        await asyncio.to_thread(done.wait, PATIENCE)
 
     thread = threading.Thread(target=asyncio.run, args=(elsewhere(),))
     thread.start()
-    ready.wait(10)
+    assert ready.wait(PATIENCE)
 
     async def here() -> None:
         await Http(proxy).answer()
