@@ -12,7 +12,7 @@ __all__ = ["Answer", "ask", "make_scope"]
 
 Application = Callable[..., Any]
 # Seconds: the bound of every wait.
-PATIENCE = 20
+PATIENCE = 60
 
 
 @dataclass

@@ -43,10 +43,10 @@ from django_grip.registry import UNREACHABLE, Server, find_servers, forget_serve
 
 from .asgi_client import PATIENCE, ask
 from .fake_proxy import PROXIES
-from .publishing.conftest import MakeServer, make_server
+from .publishing.conftest import MakeServer, dead_port, make_server
 from .publishing.servers import answer, hang
 
-__all__ = ["make_server"]
+__all__ = ["dead_port", "make_server"]
 
 
 @pytest.fixture(autouse=True)
@@ -419,11 +419,10 @@ def test_the_token_is_good_for_a_minute_and_made_of_the_servers_secret(
     assert control_token() not in header
 
 
-def test_a_server_that_has_closed_its_doors_is_named(servers: list[Server], make_server: MakeServer) -> None:
-    server = make_server()
-    server.stop()
-    servers.append(Server(names()[0], 4711, server.url))
-    with pytest.raises(PublishError, match=rf"\(process 4711\) does not listen on {server.url}$"):
+def test_a_server_that_has_closed_its_doors_is_named(servers: list[Server], dead_port: int) -> None:
+    url = f"http://127.0.0.1:{dead_port}"
+    servers.append(Server(names()[0], 4711, url))
+    with pytest.raises(PublishError, match=rf"\(process 4711\) does not listen on {url}$"):
         publish("test", HttpStreamFormat("1"), blocking=True)
 
 

@@ -22,7 +22,7 @@ from django.utils import translation
 
 from django_grip.handler import GripHandler
 
-from .asgi_client import Answer, ask
+from .asgi_client import PATIENCE, Answer, ask
 
 GRIP = "django_grip.GripMiddleware"
 SYNC_STACK = [
@@ -765,7 +765,7 @@ async def test_a_sync_view_goes_on_to_its_end_and_its_thread_is_given_back(ours:
 
     def view(request: Any) -> HttpResponse:
         loop.call_soon_threadsafe(began.set)
-        go.wait(20)
+        go.wait(PATIENCE)
         response = HttpResponse("late")
         response._resource_closers.append(lambda: happened.append("closed"))
         return response

@@ -10,6 +10,8 @@ import pytest
 
 from django_grip.request_thread import RequestThread
 
+from .asgi_client import PATIENCE
+
 
 async def test_a_view_that_hangs_is_looked_at_less_and_less(monkeypatch: pytest.MonkeyPatch) -> None:
     go, looks, wait = threading.Event(), [], asyncio.wait
@@ -18,14 +20,14 @@ async def test_a_view_that_hangs_is_looked_at_less_and_less(monkeypatch: pytest.
         looks.append(timeout)
         if len(looks) == 9:
             go.set()
-        return await wait(tasks, timeout=0.001 if len(looks) < 9 else 20)
+        return await wait(tasks, timeout=0.001 if len(looks) < 9 else PATIENCE)
 
     began = asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def hang() -> bool:
         loop.call_soon_threadsafe(began.set)
-        return go.wait(20)
+        return go.wait(PATIENCE)
 
     with RequestThread() as thread:
         call = asyncio.create_task(thread.call(hang))

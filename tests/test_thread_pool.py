@@ -12,7 +12,7 @@ import pytest
 from django_grip.thread_pool import Lease, ThreadPool
 
 # Seconds: the bound of every wait.
-PATIENCE = 20
+PATIENCE = 60
 # So long that nobody gets a thread out of patience.
 NEVER = 3600.0
 

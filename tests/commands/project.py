@@ -12,7 +12,7 @@ from pathlib import Path
 from django.core.management import call_command
 
 from tests.e2e.processes import RigProcess
-from tests.e2e.waiting import wait_until
+from tests.e2e.waiting import PATIENCE, wait_until
 
 ROOT = Path(__file__).parents[2]
 
@@ -114,7 +114,7 @@ class Project:
             env={**self.environment(), **(env or {})},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=2 * PATIENCE,
             check=False,
         )
 
@@ -154,4 +154,4 @@ def interrupt(process: RigProcess) -> int:
     running = process._process
     assert running is not None
     os.killpg(running.pid, signal.SIGINT)
-    return running.wait(timeout=30)
+    return running.wait(timeout=PATIENCE)

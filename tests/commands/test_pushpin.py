@@ -15,11 +15,10 @@ from typing import Any
 import httpx
 import psutil
 import pytest
-from websockets.sync.client import connect
 
-from tests.e2e.clients import http_client
+from tests.e2e.clients import http_client, open_websocket, receive
 from tests.e2e.processes import RigProcess
-from tests.e2e.waiting import wait_until
+from tests.e2e.waiting import PATIENCE, wait_until
 
 from .project import Project, interrupt, said
 
@@ -45,8 +44,12 @@ GRIP_PROXIES = [{{"control_uri": "http://127.0.0.1:{self.control}", "key": {KEY!
     def start(self, *options: str) -> RigProcess:
         return self.project.start("pushpin", str(self.port), "--target", str(self.target), *options, until=READY)
 
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
     def client(self) -> httpx.Client:
-        return http_client(f"http://127.0.0.1:{self.port}")
+        return http_client(self.url)
 
 
 @pytest.fixture
@@ -98,14 +101,13 @@ def test_clients_reach_the_project_through_it(setup: Setup) -> None:
             lines = response.iter_lines()
             assert next(lines) == "[open]"
             said(pushpin, "channel=log")
-            command = "from django_grip import publish, Event; from django_grip import get_pubcontrol;"
-            publish = f"{command} from gripcontrol import HttpStreamFormat as F; publish('log', F('news\\n')).result(9)"
-            done = setup.project.run("shell", "-c", publish)
+            code = "from django_grip import publish; from gripcontrol import HttpStreamFormat as F;"
+            done = setup.project.run("shell", "-c", f"{code} publish('log', F('news\\n')).result({PATIENCE})")
             assert (done.returncode, done.stderr) == (0, "")
             assert next(lines) == "news"
-    with connect(f"ws://127.0.0.1:{setup.port}/echo/", origin=f"http://127.0.0.1:{setup.port}") as ws:
+    with open_websocket(f"ws://127.0.0.1:{setup.port}/echo/", origin=setup.url, compression="deflate") as ws:
         ws.send("hello")
-        assert ws.recv(timeout=30) == "echo hello"
+        assert receive(ws) == "echo hello"
 
 
 @pytest.mark.needs("pushpin")
@@ -163,7 +165,7 @@ def test_an_end_ends_everything_and_leaves_nothing(setup: Setup, end: signal.Sig
     assert {"condure", "zurl", "pushpin-proxy", "pushpin-handler"} <= {p.name() for p in family}
     assert pushpin._process is not None
     os.kill(pushpin.pid, end)
-    assert pushpin._process.wait(timeout=30) == 0
+    assert pushpin._process.wait(timeout=PATIENCE) == 0
     wait_gone(family)
     assert not directory.exists()
     assert "Traceback" not in pushpin.log_text()
@@ -184,7 +186,7 @@ def test_a_pushpin_that_is_killed_is_told_and_leaves_nothing(setup: Setup) -> No
     family, directory = family_of(pushpin), directory_of(pushpin)
     os.kill(next(p.pid for p in family if p.name() == "pushpin"), signal.SIGKILL)
     assert pushpin._process is not None
-    assert pushpin._process.wait(timeout=30) == 1
+    assert pushpin._process.wait(timeout=PATIENCE) == 1
     assert "CommandError: Pushpin has ended by itself, with exit code 137:\n" in pushpin.log_text()
     wait_gone(family)
     assert not directory.exists()
@@ -356,5 +358,5 @@ def test_a_link_s_token_is_not_shown(setup: Setup) -> None:
 def test_it_takes_ipv6_clients(setup: Setup) -> None:
     pushpin = setup.project.start("pushpin", f"[::1]:{setup.port}", "--target", str(setup.target), until=READY)
     assert f"takes clients at http://[::1]:{setup.port}/\n" in pushpin.log_text()
-    assert httpx.get(f"http://[::1]:{setup.port}/", trust_env=False).status_code == 502
+    assert httpx.get(f"http://[::1]:{setup.port}/", trust_env=False, timeout=PATIENCE).status_code == 502
     assert interrupt(pushpin) == 0

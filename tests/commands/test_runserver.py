@@ -16,11 +16,11 @@ from typing import Any
 import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import ClientConnection
 
-from tests.e2e.clients import http_client
+from tests.e2e.clients import http_client, open_websocket, receive
 from tests.e2e.processes import RigProcess
-from tests.e2e.waiting import wait_until
+from tests.e2e.waiting import PATIENCE, wait_until
 
 from .project import URLS, Project, interrupt, said
 
@@ -56,9 +56,9 @@ class Served:
 
     @contextmanager
     def websocket(self) -> Iterator[ClientConnection]:
-        with connect(f"ws://127.0.0.1:{self.port}/echo/", proxy=None) as ws:
+        with open_websocket(f"ws://127.0.0.1:{self.port}/echo/", compression="deflate") as ws:
             ws.send("hello")
-            assert ws.recv(timeout=60) == "echo hello"
+            assert receive(ws) == "echo hello"
             yield ws
 
     def says(self, text: str, start: int = 0) -> str:
@@ -82,7 +82,7 @@ def serve(make_project: Callable[..., Project], make_port: Callable[[], int]) ->
 def closed_with(ws: ClientConnection) -> tuple[int, str]:
     """Wait for the server's close."""
     with pytest.raises(ConnectionClosed) as caught:
-        ws.recv(timeout=60)
+        receive(ws)
     assert caught.value.rcvd is not None
     return caught.value.rcvd.code, caught.value.rcvd.reason
 
@@ -119,7 +119,7 @@ def test_the_line_it_prints_publishes(serve: Callable[..., Served]) -> None:
         lines = response.iter_lines()
         assert next(lines) == "[open]"
         command = ["sh", "-c", line[1].replace("curl ", "curl --silent --noproxy '*' ", 1)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
         assert (done.returncode, done.stderr) == (0, "")
         assert next(lines) == "hello"
 
@@ -130,7 +130,7 @@ def test_another_process_publishes_to_it(serve: Callable[..., Served]) -> None:
         lines = response.iter_lines()
         assert next(lines) == "[open]"
         code = "from django_grip import publish; from gripcontrol import HttpStreamFormat as F;"
-        done = site.project.run("shell", "-c", f"{code} publish('log', F('news\\n')).result(9)")
+        done = site.project.run("shell", "-c", f"{code} publish('log', F('news\\n')).result({PATIENCE})")
         assert (done.returncode, done.stderr) == (0, "")
         assert next(lines) == "news"
 
@@ -155,7 +155,7 @@ def test_a_plain_kill_parts_with_clients_too(serve: Callable[..., Served]) -> No
         os.kill(site.process.pid, signal.SIGTERM)
         assert closed_with(ws)[0] == 1001
     assert site.process._process is not None
-    assert site.process._process.wait(timeout=60) == 0
+    assert site.process._process.wait(timeout=PATIENCE) == 0
 
 
 @pytest.mark.parametrize("options", [[], ["--noreload"]], ids=["reload", "noreload"])
@@ -172,7 +172,7 @@ def test_a_view_that_takes_its_time_does_not_keep_it(serve: Callable[..., Served
     client.start()
     site.says("it hangs")
     assert interrupt(site.process) == 0
-    client.join(60)
+    client.join(PATIENCE)
     assert not client.is_alive()
 
 
@@ -218,7 +218,7 @@ def test_code_that_is_bad_from_the_start_is_waited_for(make_project: Any, make_p
     said(process, f"File {app} first seen")
     app.write_text("")
     said(process, EMBEDDED)
-    assert httpx.get(f"http://127.0.0.1:{port}/", trust_env=False, timeout=60).text == "page one"
+    assert httpx.get(f"http://127.0.0.1:{port}/", trust_env=False, timeout=PATIENCE).text == "page one"
 
 
 @pytest.mark.parametrize("options", [[], ["--noreload"]], ids=["reload", "noreload"])
@@ -259,7 +259,7 @@ def test_it_listens_on_ipv6(make_project: Any, make_port: Callable[[], int]) -> 
     port = make_port()
     process = make_project().start("runserver", "--noreload", "-6", str(port), until=READY)
     assert f"development server at http://[::1]:{port}/\n" in process.log_text()
-    assert httpx.get(f"http://[::1]:{port}/", trust_env=False, timeout=60).text == "page one"
+    assert httpx.get(f"http://[::1]:{port}/", trust_env=False, timeout=PATIENCE).text == "page one"
 
 
 def test_requests_are_logged_once_each(serve: Callable[..., Served]) -> None:

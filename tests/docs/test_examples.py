@@ -172,7 +172,7 @@ def test_the_views_of_the_page_on_websockets_work(open_page: OpenPage, recorder:
     assistant.send(text('"why"'))
     for thread in threading.enumerate():
         if getattr(thread, "_target", None) is page.answer:
-            thread.join(timeout=10)
+            thread.join(timeout=60)
     messages = [item["formats"]["ws-message"] for item in recorder.items]
     assert [json.loads(message["content"])["word"] for message in messages[:-1]] == ["You", "asked:", "why"]
     assert messages[-1] == {"action": "close", "code": 1000, "reason": "that is all"}

@@ -245,15 +245,15 @@ async def test_what_a_thread_or_a_task_sends_is_waited_for(async_grip_client):
         with pytest.raises(NothingReceived):
             await ws.receive(timeout=0.01)
         threading.Thread(target=publish, args=["all", WebSocketMessageFormat("from a thread")]).start()
-        assert await ws.receive(timeout=10) == "from a thread"
+        assert await ws.receive(timeout=60) == "from a thread"
         task = asyncio.create_task(apublish("all", WebSocketMessageFormat("from a task")))
-        assert await ws.receive(timeout=10) == "from a task"
+        assert await ws.receive(timeout=60) == "from a task"
         await task
         threading.Thread(target=publish, args=["all", WebSocketMessageFormat(action="refresh")]).start()
-        assert await ws.receive(timeout=10) == "refreshed"
+        assert await ws.receive(timeout=60) == "refreshed"
         await stream.read()
         threading.Thread(target=publish, args=["ticker", Event(5)]).start()
-        assert (await stream.receive_event(timeout=10)).json() == 5
+        assert (await stream.receive_event(timeout=60)).json() == 5
 
 
 async def test_several_tasks_may_use_several_connections(async_grip_client):

@@ -150,7 +150,7 @@ def test_what_a_thread_publishes_is_waited_for(route, grip_client, etag):
     Doc.text = "second"
     thread = threading.Thread(target=Doc.changed)
     thread.start()
-    assert poll.receive(timeout=10).json() == {"text": "second"}
+    assert poll.receive(timeout=60).json() == {"text": "second"}
     thread.join()
 
 

@@ -116,11 +116,11 @@ def test_what_a_thread_publishes_is_waited_for(route, grip_client):
         stream.read()
         assert stream.read(timeout=0.01) == ""
         threading.Thread(target=Ticker.broadcast, args=[Event(1)]).start()
-        assert stream.receive_event(timeout=10).json() == 1
+        assert stream.receive_event(timeout=60).json() == 1
         threading.Thread(target=Ticker.broadcast, args=[Event(2)]).start()
-        assert stream.read(timeout=10) == "data: 2\n\n"
+        assert stream.read(timeout=60) == "data: 2\n\n"
         threading.Thread(target=Ticker.broadcast, args=[Event(3)]).start()
-        assert stream.read_bytes(timeout=10) == b"data: 3\n\n"
+        assert stream.read_bytes(timeout=60) == b"data: 3\n\n"
 
 
 # -- what is no stream -------------------------------------------------------------------------------------------------

@@ -553,7 +553,7 @@ def test_receive_waits_for_a_thread_if_it_is_told_to(route, grip_client):
             threading.Thread(target=answer, args=[self.connection]).start()
 
     def answer(connection):
-        may_answer.wait(10)
+        may_answer.wait(60)
         send_to(connection, "at last")
 
     may_answer = threading.Event()
@@ -563,7 +563,7 @@ def test_receive_waits_for_a_thread_if_it_is_told_to(route, grip_client):
         with pytest.raises(NothingReceived):
             ws.receive(timeout=0.01)
         may_answer.set()
-        assert ws.receive(timeout=10) == "at last"
+        assert ws.receive(timeout=60) == "at last"
 
 
 def test_a_view_that_runs_for_a_thread_runs_on_the_tests_own(route, grip_client):
@@ -579,7 +579,7 @@ def test_a_view_that_runs_for_a_thread_runs_on_the_tests_own(route, grip_client)
         thread = threading.Thread(target=publish, args=["told", WebSocketMessageFormat(action="refresh")])
         thread.start()
         thread.join()
-        assert ws.receive(timeout=10) == "refreshed"
+        assert ws.receive(timeout=60) == "refreshed"
     assert threads == [threading.current_thread()]
 
 
