@@ -139,10 +139,10 @@ class ControlServer:
         self._open(port)
 
     def _open(self, port: int) -> None:
-        self._is_open = True
         self._listener = socket.create_server(("127.0.0.1", port))
         self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+        self._acceptor = threading.Thread(target=self._accept, args=(self._listener,), daemon=True)
+        self._acceptor.start()
 
     @property
     def url(self) -> str:
@@ -172,14 +172,13 @@ class ControlServer:
     def stop(self) -> None:
         """Close all; the port refuses connections from now on."""
         self.released.set()
-        with self._changed:
-            self._is_open = False
-            socks = tuple(self._socks)
         with contextlib.suppress(OSError):
             # Wakes the thread in accept(), which close() alone does not.
             self._listener.shutdown(socket.SHUT_RDWR)
+        # It would go on with whatever is opened next and gets the number of this file.
+        self._acceptor.join(PATIENCE)
         self._listener.close()
-        for sock in socks:
+        for sock in self._socks:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
 
@@ -192,10 +191,6 @@ class ControlServer:
             while True:
                 sock, _ = listener.accept()
                 with self._changed:
-                    if not self._is_open:
-                        # It was taken in the moment in which all were closed.
-                        sock.close()
-                        return
                     self.connections += 1
                     number = self.connections
                     self._socks.append(sock)
