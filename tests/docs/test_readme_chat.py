@@ -29,6 +29,7 @@ def test_the_chat_room_of_the_readme_works(make_site: Callable[..., Any]) -> Non
         site.wait_subscribed("room:lobby", mode="ws")
         with join(site, "bob") as bob:
             hear(ada, "bob has joined")
+            site.wait_subscribed("room:lobby", mode="ws", count=2)
             bob.send(json.dumps({"text": "hello"}))
             hear(ada, "bob: hello")
             hear(bob, "bob: hello")
