@@ -98,6 +98,23 @@ async def test_too_much_is_refused_and_nothing_of_it_taken() -> None:
     assert ids_of(taken) == ["1", "2", "4"]
 
 
+def test_a_loop_that_is_closed_in_the_moment_of_a_publish_is_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    inbox = Inbox(lambda items: None)
+    loop = asyncio.new_event_loop()
+
+    async def begin() -> None:
+        inbox.open()
+
+    loop.run_until_complete(begin())
+    loop.close()
+    # It was still open when that was asked.
+    monkeypatch.setattr(loop, "is_closed", lambda: False)
+    for number in range(2):
+        with pytest.raises(PublisherClosed, match="the embedded proxy has ended; nothing can be published to it"):
+            inbox.put(numbered(number))
+    assert not inbox._waiting
+
+
 async def test_behind_the_end_nothing_is_taken() -> None:
     inbox = Inbox(lambda items: None)
     inbox.open()

@@ -21,6 +21,8 @@ MAX_BYTES_A_TURN = 200_000
 """What is handed over in one turn of the event loop: less than may wait for one client (`ProxyOptions.max_outbox`), so
 that a burst of items leaves those who read the time to write it to their clients."""
 
+_ENDED = "the embedded proxy has ended; nothing can be published to it"
+
 
 class Inbox:
     """Takes items from any thread, and hands them to `take` on the event loop.
@@ -59,16 +61,22 @@ class Inbox:
         items = list(items)
         with self._lock:
             self._check(len(items))
-            self._waiting.extend(items)
             if self._loop is not None and not self._is_called:
-                self._loop.call_soon_threadsafe(self._hand_over, context=Context())
+                self._call(self._loop)
                 self._is_called = True
+            self._waiting.extend(items)
 
     def _check(self, count: int) -> None:
         if self._is_closed or (self._loop is not None and self._loop.is_closed()):
-            raise PublisherClosed("the embedded proxy has ended; nothing can be published to it")
+            raise PublisherClosed(_ENDED)
         if len(self._waiting) + count > self._max_waiting:
             raise QueueFull(f"{len(self._waiting):,} items wait for the embedded proxy; no more are taken in")
+
+    def _call(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            loop.call_soon_threadsafe(self._hand_over, context=Context())
+        except RuntimeError as error:  # it was closed since we looked
+            raise PublisherClosed(_ENDED) from error
 
     def _hand_over(self) -> None:
         with self._lock:
