@@ -19,7 +19,7 @@ from .sites import Site
 
 PREFIX = "rest-"
 TICKETS, RECHECKED, OWN = "/rest/tickets/", "/rest/rechecked/", "/rest/own/"
-THROTTLED, PROJECTS, FORMS = "/rest/throttled/", "/rest/projects/", "/rest/forms/"
+HASTY, THROTTLED, PROJECTS, FORMS = "/rest/hasty/", "/rest/throttled/", "/rest/projects/", "/rest/forms/"
 STREAM = {"Accept": "text/event-stream"}
 TICKET_CHANNEL = f"{PREFIX}live:tests.e2e.project.rest_views.TicketViewSet"
 EVERYTHING = ("view", "add", "change", "delete")
@@ -52,7 +52,10 @@ _refs = count(1)
 
 
 class Member:
-    """A user with a token, who belongs to groups and has permissions on tickets, and clients of this user's own."""
+    """A user with a token, who belongs to groups and has permissions on tickets, and clients of this user's own.
+
+    channel: what all live connections of this user are on.
+    """
 
     def __init__(self, site: Site, name: str, groups: list[str], may: tuple[str, ...]) -> None:
         self.site = site
@@ -60,9 +63,11 @@ class Member:
         self.http = http_client(site.url)
         known = self.become(groups, may)
         self.pk: int = known["pk"]
+        self.channel = f"{PREFIX}live-user:{self.pk}"
         self.token, self.jwt, self.stale_jwt = known["token"], known["jwt"], known["stale_jwt"]
         self.headers = {"Authorization": f"Token {self.token}"}
-        self.http.headers.update(self.headers)
+        # What is written is told before it is answered: the two workers behind Pushpin publish each for itself.
+        self.http.headers.update({**self.headers, "Settle": "1"})
 
     def become(self, groups: list[str], may: tuple[str, ...] = EVERYTHING) -> dict[str, Any]:
         """Have these groups and permissions, and no others, from now on."""
@@ -126,6 +131,10 @@ class Member:
         """Wait until so many clients hear of the tickets of the member's first group."""
         self.site.wait_subscribed(f"{PREFIX}group:{self.groups[0]}", mode=mode, count=count)
 
+    def wait_held(self, mode: str, count: int = 1) -> None:
+        """Wait until this member hears of anything at all by so many connections."""
+        self.site.wait_subscribed(self.channel, mode=mode, count=count)
+
     def wait_shown(self, pk: int, mode: str, count: int = 1) -> None:
         """Wait until so many clients hear of a ticket at its own URL."""
         self.site.wait_subscribed(f"{TICKET_CHANNEL}:{pk}", mode=mode, count=count)
@@ -164,6 +173,11 @@ class Stream:
         while (event := self._next())["action"] != "reset" or (event := self._next())["data"] != data:
             pass
         assert event["action"] == "snapshot"
+
+    def wait_until(self, is_it: Callable[[Any], bool]) -> None:
+        """Wait for an event, of whatever kind."""
+        while not is_it(self._next()):
+            pass
 
     def read_to_end(self) -> list[Any]:
         """What still comes until the stream ends."""

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
-from .clients import http_client
 from .rest_members import OWN, PREFIX, REST_SITE, TICKETS, Member, ask, hear, join
 from .sites import Site
 
@@ -96,19 +95,21 @@ def test_where_nothing_is_said_of_who_hears_all_are_told_to_ask_again(join: Join
 
 
 def test_who_waits_for_a_list_is_not_told_of_others(sites: list[Site], channel: str) -> None:
-    # The view lets nobody wait for more than five seconds; nobody does so for one interface after the other.
+    # Five seconds are the shortest wait; nobody waits them out for one interface after the other.
     with ExitStack() as stack:
         waiting = []
         for site in sites:
             ada, bob = Member(site, f"ada-{channel}", [], ()), Member(site, f"bob-{channel}", [], ())
             for one in (ada, bob):
                 stack.callback(one.http.close)
-            bobs, adas = stack.enter_context(bob.wait(OWN)), stack.enter_context(ada.wait(OWN))
-            site.wait_subscribed(OWN_CHANNEL, mode="response", count=2)
+            bobs = stack.enter_context(bob.wait(OWN, seconds=5))
+            bob.wait_held("response")
+            adas = stack.enter_context(ada.wait(OWN))
+            ada.wait_held("response")
             secret = ada.create("secret", OWN)
-            waiting.append((bobs, adas, secret))
-        for bobs, adas, secret in waiting:
             assert adas.result(60).json() == [secret]
+            waiting.append(bobs)
+        for bobs in waiting:
             answer = bobs.result(60)
             assert (answer.status_code, answer.content) == (304, b"")
 
@@ -120,6 +121,7 @@ def test_groups_hear_of_their_own_only_and_what_moves_leaves_one_for_the_other(j
         reds, blues = Listener(red, TICKETS, stack), Listener(blue, TICKETS, stack)
         on_object = stack.enter_context(red.events(f"{TICKETS}{ticket['id']}/"))
         assert on_object.snapshot == ticket
+        red.wait_shown(ticket["id"], "stream")
         waiting = {one: stack.enter_context(one.wait(TICKETS)) for one in (red, blue)}
         assert (reds.stream.snapshot, blues.stream.snapshot) == ([ticket], [])
         for one in (red, blue):
@@ -212,10 +214,8 @@ def test_two_who_write_at_once_leave_everybody_with_what_is_there(join: Join) ->
     pk = ticket["id"]
 
     def write(member: Member) -> None:
-        with http_client(member.site.url) as client:
-            for number in range(8):
-                title = {"title": f"{member.name[:3]} {number}"}
-                client.patch(f"{TICKETS}{pk}/", json=title, headers=member.headers).raise_for_status()
+        for number in range(8):
+            member.change(pk, title=f"{member.name[:3]} {number}")
 
     with ada.ws() as ws:
         ada.wait_subscribed("ws")

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 from .clients import open_events
-from .rest_members import OWN, PROJECTS, REST_SITE, TICKETS, Member, ask, hear, join
+from .rest_members import HASTY, OWN, PROJECTS, REST_SITE, TICKETS, Member, ask, hear, join
 from .sites import Site
 
 __all__ = ["join"]
@@ -91,6 +91,7 @@ def test_a_representation_too_large_for_a_hold_can_be_waited_for(join: Join, cha
     path = f"{PROJECTS}{slug}/"
     for name in ("big", "big and bigger"):
         with ada.wait(path) as waiting:
+            ada.wait_held("response")
             ada.site.http.post(f"/rename/{slug}/", data={"name": name}).raise_for_status()
             answer = waiting.result(60)
         assert (answer.status_code, answer.json()["name"], len(answer.json()["padding"])) == (200, name, 150_000)
@@ -121,9 +122,9 @@ def test_after_the_time_it_is_304_and_nobody_waits_longer_than_the_view_allows(s
             for name, wait in (("ada", "5"), ("bob", "1"), ("eve", "99999"), ("dan", "9" * 40)):
                 one = Member(site, f"{name}-{channel}", [], ())
                 stack.callback(one.http.close)
-                etag = one.get(OWN).headers["ETag"]
+                etag = one.get(HASTY).headers["ETag"]
                 answers.append(
-                    (etag, threads.submit(one.get, OWN, If_None_Match=f'"a", W/{etag}', Prefer=f"wait={wait}"))
+                    (etag, threads.submit(one.get, HASTY, If_None_Match=f'"a", W/{etag}', Prefer=f"wait={wait}"))
                 )
         for etag, waiting in answers:
             answer = waiting.result(60)

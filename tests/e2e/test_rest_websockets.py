@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from .clients import http_client, open_websocket
 from .puppets import closing, cookie_header
@@ -52,12 +53,14 @@ def test_each_action_is_answered_with_its_ref_and_heard_by_others(join: Join) ->
 def test_one_message_s_failure_undoes_what_it_did_and_nothing_else(join: Join) -> None:
     ada = join("ada", "red")
     with ada.ws() as ws:
+        ada.wait_subscribed("ws")
         # At once, so that the proxy may bring several in one request.
         for number, (action, title) in enumerate([("create", "one"), ("stumble", "two"), ("create", "three")]):
             ws.send(json.dumps({"action": action, "ref": number, "data": {"title": title, "group": ada.groups[0]}}))
         messages = [hear(ws) for _ in range(5)]
     assert {message["ref"]: message["status"] for message in messages if "ref" in message} == {0: 201, 1: 400, 2: 201}
-    assert [event["data"]["title"] for event in messages if "ref" not in event] == ["one", "three"]
+    # Two that are published by two processes may pass each other.
+    assert sorted(event["data"]["title"] for event in messages if "ref" not in event) == ["one", "three"]
     assert [ticket["title"] for ticket in ada.get(TICKETS).json()] == ["one", "three"]
 
 
@@ -136,8 +139,9 @@ def test_what_is_no_action_is_an_error_and_the_socket_stays(join: Join) -> None:
 def test_a_megabyte_of_json_ends_its_own_socket_and_no_other(join: Join) -> None:
     ada, bob = join("ada", "red"), join("bob", "red")
     with ada.ws() as ws, bob.ws() as other:
-        ws.send(json.dumps({"action": "create", "ref": 1, "data": {"title": "x" * 1_000_000}}))
-        # Pushpin hangs up without a word.
+        with suppress(ConnectionClosed):
+            ws.send(json.dumps({"action": "create", "ref": 1, "data": {"title": "x" * 1_000_000}}))
+        # Pushpin hangs up without a word, maybe before it has read all of it.
         assert closing(ws)[0] == (1009 if ada.site.stack.is_embedded else 1006)
         assert ask(other, "list")["data"] == []
 
@@ -157,6 +161,7 @@ def test_who_may_only_look_may_subscribe_and_not_create(join: Join) -> None:
             ("destroy", {"pk": ticket["id"]}),
         ]:
             assert errors_of(ask(ws, action, **message)) == ("error", 403, FORBIDDEN)
+        eve.wait_subscribed("ws")
         changed = ada.change(ticket["id"], done=True)
         assert hear(ws) == {"action": "updated", "pk": ticket["id"], "data": changed}
 
@@ -182,6 +187,7 @@ def test_the_socket_of_an_object_ends_when_it_is_deleted(join: Join) -> None:
     path = f"{TICKETS}{ticket['id']}/"
     with bob.ws(path) as ws:
         assert ask(ws, "retrieve")["data"] == ticket
+        bob.wait_shown(ticket["id"], "ws")
         ada.delete(ticket["id"])
         assert hear(ws) == {"action": "deleted", "pk": ticket["id"]}
         assert closing(ws) == (4404, "deleted")

@@ -25,6 +25,7 @@ from rest_framework.routers import DefaultRouter
 from rest_framework.serializers import ModelSerializer, SerializerMethodField
 from rest_framework.throttling import UserRateThrottle
 
+from django_grip.publisher import flush
 from django_grip.rest import LiveModelViewSet, LiveTicketView, close_subscribers
 from tests.rest.models import Project, Ticket
 
@@ -61,9 +62,18 @@ class Permissions(DjangoModelPermissions):
 
 
 class Authenticated(LiveModelViewSet):
-    """What the viewsets share."""
+    """What the viewsets share. Who sends ``Settle`` is answered when what the request has published is with the proxy.
+
+    Otherwise who subscribes next may hear of it, and what another process publishes next may come before it.
+    """
 
     authentication_classes = [TokenAuthentication, JWTAuthentication, SessionAuthentication]
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        response = super().dispatch(request, *args, **kwargs)
+        if "Settle" in request.headers:
+            flush()
+        return response
 
 
 # -- viewsets ------------------------------------------------------------------------------------------------------
@@ -165,13 +175,18 @@ class OwnTicketViewSet(Authenticated):
 
     serializer_class = OwnTicketSerializer
     permission_classes = [IsAuthenticated]
-    live_max_wait = 5
 
     def get_queryset(self) -> QuerySet[Ticket]:
         return Ticket.objects.filter(owner=self.request.user).order_by("pk")
 
     def perform_create(self, serializer: Any) -> None:
         serializer.save(owner=self.request.user)
+
+
+class HastyTicketViewSet(OwnTicketViewSet):
+    """Nobody waits for long."""
+
+    live_max_wait = 5
 
 
 class FormTicketViewSet(OwnTicketViewSet):
@@ -293,6 +308,7 @@ router = DefaultRouter()
 router.register("tickets", TicketViewSet, basename="ticket")
 router.register("rechecked", RecheckedTicketViewSet, basename="rechecked")
 router.register("own", OwnTicketViewSet, basename="own")
+router.register("hasty", HastyTicketViewSet, basename="hasty")
 router.register("throttled", ThrottledTicketViewSet, basename="throttled")
 router.register("forms", FormTicketViewSet, basename="form")
 router.register("projects", ProjectViewSet, basename="project")
