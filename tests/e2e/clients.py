@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,10 +15,11 @@ from websockets.sync.client import ClientConnection, connect
 from .waiting import PATIENCE
 
 
-def http_client(base_url: str = "", *, timeout: float = PATIENCE) -> httpx.Client:
+def http_client(base_url: str = "", *, timeout: float = PATIENCE, keeps_connections: bool = True) -> httpx.Client:
     """A client that ignores the machine's proxies and gives up at last."""
+    limits = httpx.Limits() if keeps_connections else httpx.Limits(max_keepalive_connections=0)
     # No https here, and loading the machine's certificates would take longer than most tests.
-    return httpx.Client(base_url=base_url, trust_env=False, verify=False, timeout=timeout)
+    return httpx.Client(base_url=base_url, trust_env=False, verify=False, timeout=timeout, limits=limits)
 
 
 def open_websocket(url: str, **options: Any) -> ClientConnection:
@@ -83,6 +86,28 @@ class HeldStream:
         except httpx.RemoteProtocolError:
             return False
         return True
+
+
+def read_repeated(stream: HeldStream, end: bytes | str, act: Callable[[], object]) -> bytes:
+    """Act again and again until what comes of it is read, up to ``end``.
+
+    A client that has its first bytes may not be subscribed yet, and not every proxy says when it is.
+    """
+    done = threading.Event()
+
+    def go_on() -> None:
+        while not done.is_set():
+            act()
+            done.wait(0.1)
+
+    with ThreadPoolExecutor(1) as thread:
+        acting = thread.submit(go_on)
+        try:
+            read = stream.read_until(end)
+        finally:
+            done.set()
+    acting.result()
+    return read
 
 
 @contextmanager

@@ -16,7 +16,6 @@ from .clients import http_client
 from .engines import Stack
 from .servers import AppServer, Project
 from .sites import Site
-from .waiting import wait_until
 
 
 class EmbeddedSite(Site):
@@ -65,7 +64,8 @@ class EmbeddedSite(Site):
     @property
     def direct(self) -> httpx.Client:
         if self._direct is None:
-            self._direct = http_client(self.direct_url)
+            # As with Pushpin's sites.
+            self._direct = http_client(self.direct_url, keeps_connections=False)
         return self._direct
 
     @property
@@ -80,11 +80,9 @@ class EmbeddedSite(Site):
         answer = self._control("POST", "publish", json={"items": list(items)})
         assert answer.status_code == 200, answer.text
 
-    def wait_subscribed(self, channel: str, *, mode: str, count: int = 1) -> None:
-        wait_until(
-            lambda: self._control("GET", "subscribers").json().get(mode, {}).get(channel, 0) == count,
-            f"{channel!r} has {count} {mode} subscriber(s)",
-        )
+    def subscribers(self, mode: str) -> Mapping[str, int]:
+        counts: Mapping[str, int] = self._control("GET", "subscribers").json().get(mode, {})
+        return counts
 
     def reason_of(self, failure: httpx.Response) -> str:
         # Clients are not told; the log is.
@@ -93,8 +91,8 @@ class EmbeddedSite(Site):
     def start(self) -> None:
         self.app.start()
 
-    def restart_proxy(self) -> None:
-        self.app.restart()
+    def start_proxy(self) -> None:
+        self.app.start()
 
     def close(self) -> None:
         if self._direct is not None:

@@ -51,7 +51,7 @@ class RigProcess:
             code = self._process.returncode if self._process else None
             raise AssertionError(f"{self.name} ended with {code}; its log:\n{self.log_text()[-4000:]}")
 
-    def stop(self, *, grace: float = 10.0) -> None:
+    def stop(self, *, grace: float = 45.0) -> None:
         """End the process and all it started; after ``grace`` seconds by force, at once with 0."""
         if self._process is None:
             return

@@ -22,7 +22,7 @@ from tests.needs import NEEDS, require
 from .clients import http_client
 from .ports import PortLease, accepts
 from .processes import RigProcess
-from .waiting import wait_until
+from .waiting import growing, wait_until
 
 # HS256 wants 32 bytes.
 SIG_KEY = "rig-key-that-is-long-enough-for-hs256-0123456789"
@@ -98,7 +98,9 @@ class Pushpin:
 
     def wait_ready(self) -> None:
         wait_until(self._ports_accept, "Pushpin listens")
-        wait_until(self._probe_passes, "Pushpin holds a stream")
+        # Short at first: what was asked of a Pushpin that is only half there is never answered, and is asked again.
+        seconds = growing(1)
+        wait_until(lambda: self._probe_passes(next(seconds)), "Pushpin holds a stream")
 
     def stop(self) -> None:
         """End in order; clients lose their connections."""
@@ -126,16 +128,23 @@ class Pushpin:
         # zurl's log has a line with IN for each request.
         return sum(" IN " in line and part in line for line in self._processes[0].log_text().splitlines())
 
-    def wait_subscribed(self, channel: str, *, mode: str, count: int = 1) -> None:
-        """Wait until ``count`` subscribers of a channel are there (0: none is left).
+    def subscribers(self, mode: str) -> Mapping[str, int]:
+        """How many subscribers each channel has, of those that ever had one.
 
         A client that has its first bytes may not be subscribed yet: the instruction and the bytes part ways in Pushpin.
 
         Args:
             mode: ``"ws"``, ``"stream"`` or ``"response"`` (where Pushpin keeps a subscription for a minute after).
         """
+        if self._subscriptions is None:
+            require("zmq")
+        assert self._subscriptions is not None
+        return {channel: count for (of, channel), count in self._subscriptions.read().items() if of == mode}
+
+    def wait_subscribed(self, channel: str, *, mode: str, count: int = 1) -> None:
+        """Wait until a channel has so many subscribers (0: none is left)."""
         wait_until(
-            lambda: self._count(mode, channel) == count,
+            lambda: self.subscribers(mode).get(channel, 0) == count,
             f"{channel!r} has {count} {mode} subscriber(s)",
         )
 
@@ -162,39 +171,36 @@ class Pushpin:
     def _process(self, name: str, *command: str) -> RigProcess:
         return RigProcess(name, command, log=self.directory / f"{name}.log")
 
-    def _count(self, mode: str, channel: str) -> int:
-        if self._subscriptions is None:
-            require("zmq")
-        assert self._subscriptions is not None
-        return self._subscriptions.read().get((mode, channel), 0)
-
     def _ports_accept(self) -> bool:
         for process in self._processes:
             process.check_alive()
         return accepts(self.port("http")) and accepts(self.port("control"))
 
-    def _probe_passes(self) -> bool:
-        """Hold a stream on Pushpin's test responder, feed it, and leave: every process has to be there for that."""
+    def _probe_passes(self, seconds: float) -> bool:
+        """Hold a stream on Pushpin's test responder, feed it, and leave: every process has to be there for that.
+
+        Args:
+            seconds: how long each step may take.
+        """
         channel = f"rig-probe-{uuid.uuid4().hex}"
         item = {"channel": channel, "formats": {"http-stream": {"content": "fed\n"}}}
-        # Short: what was asked of a Pushpin that is only half there is never answered, and is asked again.
-        with contextlib.suppress(httpx.TransportError), http_client(timeout=1) as client:
+        with contextlib.suppress(httpx.TransportError), http_client(timeout=seconds) as client:
             request = {"params": {"channel": channel}, "headers": {"Host": PROBE_HOST}}
             with client.stream("GET", f"{self.url}/stream", **request) as response:
                 lines = response.iter_lines()
                 if response.status_code != 200 or next(lines, "") != "[stream opened]":
                     return False
                 client.post(f"{self.control_url}/publish/", json={"items": [item]})
-                if next(lines, "") != "fed" or not self._sees(channel, 1):
+                if next(lines, "") != "fed" or not self._sees(channel, 1, seconds):
                     return False
             # A Pushpin that has just started loses what condure first tells the handler, and at condure's next word
             # ends a hold as "out of sequence". The client's end is such a word: it has to be heard.
-            return self._sees(channel, 0)
+            return self._sees(channel, 0, seconds)
         return False
 
-    def _sees(self, channel: str, count: int) -> bool:
+    def _sees(self, channel: str, count: int, seconds: float) -> bool:
         """Tell whether so many subscribers are counted; what happens before the counting is connected is never told."""
-        return self._subscriptions is None or self._subscriptions.waits_for("stream", channel, count, seconds=1)
+        return self._subscriptions is None or self._subscriptions.waits_for("stream", channel, count, seconds=seconds)
 
     def _write_config(self, routes: list[str], config: Mapping[str, Mapping[str, str]]) -> None:
         """Write what ``manage.py pushpin`` would write, with ports of our own and everything told."""
@@ -231,17 +237,24 @@ class SubscriptionWatch:
     """Pushpin's own count of subscribers by mode and channel, from its stats socket."""
 
     def __init__(self, spec: str) -> None:
+        self._spec = spec
+        self._socket = self._connect()
+        self._counts: dict[tuple[str, str], int] = {}
+
+    def _connect(self) -> Any:
         import zmq
 
-        self._socket = zmq.Context.instance().socket(zmq.SUB)
-        self._socket.set(zmq.RCVHWM, 0)
-        self._socket.connect(spec)
-        self._socket.subscribe(b"sub ")
-        self._counts: dict[tuple[str, str], int] = {}
+        socket = zmq.Context.instance().socket(zmq.SUB)
+        socket.set(zmq.RCVHWM, 0)
+        socket.connect(self._spec)
+        socket.subscribe(b"sub ")
+        return socket
 
     def forget(self) -> None:
         """Begin anew, with a Pushpin that has nobody."""
-        self.read()
+        # What the one before has told may still be on its way to the old socket.
+        self.close()
+        self._socket = self._connect()
         self._counts.clear()
 
     def waits_for(self, mode: str, channel: str, count: int, *, seconds: float) -> bool:

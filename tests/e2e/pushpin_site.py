@@ -14,7 +14,6 @@ from .pushpin import Pushpin
 from .pushpin_chroot import ChrootPushpin
 from .servers import AppServer, Project
 from .sites import Site
-from .waiting import wait_until
 
 PUSHPINS = {"pushpin": Pushpin, "pushpin-1.41": ChrootPushpin}
 
@@ -46,7 +45,8 @@ class PushpinSite(Site):
         self.pushpin = self.proxy = PUSHPINS[stack.engine](self.app.port, **(pushpin or {}))
         proxy = {"control_uri": self.pushpin.control_url, "key": self.pushpin.sig_key}
         self.app.configure({"GRIP_PROXIES": [proxy], **(settings or {})})
-        self._direct = http_client(self.direct_url)
+        # uvicorn as shipped ends idle connections after five seconds: a request that came at that moment would be lost.
+        self._direct = http_client(self.direct_url, keeps_connections=False)
         super().__init__(stack)
 
     @property
@@ -72,8 +72,8 @@ class PushpinSite(Site):
     def publish_items(self, *items: Mapping[str, Any]) -> None:
         self.pushpin.publish(*items)
 
-    def wait_subscribed(self, channel: str, *, mode: str, count: int = 1) -> None:
-        self.pushpin.wait_subscribed(channel, mode=mode, count=count)
+    def subscribers(self, mode: str) -> Mapping[str, int]:
+        return self.pushpin.subscribers(mode)
 
     def reason_of(self, failure: httpx.Response) -> str:
         # `debug` is on.
@@ -85,11 +85,11 @@ class PushpinSite(Site):
         self.pushpin.wait_ready()
         self.app.wait_ready()
         # The way back from the application is the last to be there.
-        wait_until(self.answers, "a request passes through Pushpin to the application")
+        self.wait_answers()
 
-    def restart_proxy(self) -> None:
-        self.pushpin.restart()
-        wait_until(self.answers, "a request passes through Pushpin to the application")
+    def start_proxy(self) -> None:
+        self.pushpin.start()
+        self.wait_answers()
 
     def close(self) -> None:
         self._direct.close()

@@ -45,8 +45,10 @@ Command = Callable[[Project, int], list[str]]
 
 def _gunicorn(*options: str) -> Command:
     def command(project: Project, port: int) -> list[str]:
-        bind = ["--bind", f"127.0.0.1:{port}", "--graceful-timeout", "5", "--worker-tmp-dir", tempfile.gettempdir()]
-        return [sys.executable, "-m", "gunicorn", *bind, *options, f"{project.module('wsgi')}:application"]
+        bind = ["--bind", f"127.0.0.1:{port}", "--worker-tmp-dir", tempfile.gettempdir()]
+        # What stops at a gate waits for its test, and that is no reason to end a worker.
+        patience = ["--timeout", "120", "--graceful-timeout", "30"]
+        return [sys.executable, "-m", "gunicorn", *bind, *patience, *options, f"{project.module('wsgi')}:application"]
 
     return command
 
@@ -63,8 +65,8 @@ def _uvicorn(*options: str, module: str | None = None) -> Command:
 SERVERS: dict[str, Command] = {
     "gunicorn": _gunicorn("--worker-class", "sync", "--workers", "2"),
     "gunicorn-threads": _gunicorn("--worker-class", "gthread", "--workers", "1", "--threads", "8"),
-    "uvicorn": _uvicorn("--lifespan", "off", "--timeout-graceful-shutdown", "5"),
-    "uvicorn-handler": _uvicorn("--timeout-graceful-shutdown", "5", module="tests.e2e.embedded_asgi"),
+    "uvicorn": _uvicorn("--lifespan", "off", "--timeout-graceful-shutdown", "30"),
+    "uvicorn-handler": _uvicorn("--timeout-graceful-shutdown", "30", module="tests.e2e.embedded_asgi"),
     # With nothing that bounds its end: it must not need it. Pings are the server's here, and idle connections too: as
     # shipped it ends these after five seconds, and a request that comes at that moment is lost.
     "embedded": _uvicorn(

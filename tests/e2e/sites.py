@@ -18,6 +18,7 @@ from websockets.sync.client import ClientConnection
 from .clients import HeldStream, http_client, open_events, open_stream, open_websocket
 from .engines import Stack
 from .servers import AppServer
+from .waiting import growing, wait_until
 
 T = TypeVar("T")
 
@@ -71,14 +72,8 @@ class Site(ABC):
         """Publish past the package: items, as raw as they come, to the proxy's control port."""
 
     @abstractmethod
-    def wait_subscribed(self, channel: str, *, mode: str, count: int = 1) -> None:
-        """Wait until the proxy has so many subscribers of a channel (0: none is left).
-
-        A client that has its first bytes may not be subscribed yet.
-
-        Args:
-            mode: ``"ws"``, ``"stream"`` or ``"response"`` (where Pushpin keeps a subscription for a minute after).
-        """
+    def subscribers(self, mode: str) -> Mapping[str, int]:
+        """How many subscribers the proxy has, by channel; see `wait_subscribed`."""
 
     @abstractmethod
     def reason_of(self, failure: httpx.Response) -> str:
@@ -89,8 +84,8 @@ class Site(ABC):
         """Start, and wait until a client is answered."""
 
     @abstractmethod
-    def restart_proxy(self) -> None:
-        """Stop the proxy and start it again on the same ports; the clients lose their connections."""
+    def start_proxy(self) -> None:
+        """Start the proxy again after its end, on the same ports, up to a request that passes through it."""
 
     @property
     @abstractmethod
@@ -111,6 +106,24 @@ class Site(ABC):
     def events(self, path: str, **options: Any) -> AbstractContextManager[Any]:
         """Open Server-Sent Events through the proxy: ``with site.events("/ticker/") as events: next(events)``."""
         return open_events(self.http, path, **options)
+
+    def wait_subscribed(self, channel: str, *, mode: str, count: int = 1) -> None:
+        """Wait until the proxy has so many subscribers of a channel (0: none is left).
+
+        A client that has its first bytes may not be subscribed yet, and one that has left may still be.
+
+        Args:
+            mode: ``"ws"``, ``"stream"`` or ``"response"`` (where Pushpin keeps a subscription for a minute after).
+        """
+        wait_until(
+            lambda: self.subscribers(mode).get(channel, 0) == count,
+            f"{channel!r} has {count} {mode} subscriber(s)",
+        )
+
+    def restart_proxy(self) -> None:
+        """Stop the proxy and start it again on the same ports; the clients lose their connections."""
+        self.proxy.stop()
+        self.start_proxy()
 
     def publish(self, channel: str, formats: Mapping[str, Any], **item: Any) -> None:
         """Publish one raw item past the package."""
@@ -133,13 +146,19 @@ class Site(ABC):
         token = self.http.get(path).text
         return {"X-CSRFToken": token}
 
-    def answers(self) -> bool:
-        """Tell whether a request gets through to the application."""
-        with http_client(self.url, timeout=2) as client:
+    def answers(self, *, timeout: float = 2) -> bool:
+        """Tell whether a request gets through to the application, within so many seconds."""
+        with http_client(self.url, timeout=timeout) as client:
             try:
                 return client.get(self.app.project.ready).status_code == 200
             except httpx.TransportError:
                 return False
+
+    def wait_answers(self) -> None:
+        """Wait until a request gets through to the application."""
+        # What was lost is never answered, and on a slow machine what was not lost takes its time.
+        seconds = growing(2)
+        wait_until(lambda: self.answers(timeout=next(seconds)), "a request gets through to the application")
 
     def is_alive(self) -> bool:
         return self.proxy.is_alive() and self.app.is_alive()

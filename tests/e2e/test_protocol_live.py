@@ -21,7 +21,7 @@ from django_grip.protocol.items import Item, encode_item
 from django_grip.protocol.keys import load_key
 from django_grip.protocol.signatures import SignatureVerifier, VerifyKey
 
-from .clients import HeldStream, http_client, open_stream
+from .clients import HeldStream, http_client, open_stream, read_repeated
 from .engines import Stack
 from .origin import Origin, make_origin
 from .pushpin import SIG_KEY
@@ -80,21 +80,8 @@ def stream(*channels: str | Channel) -> Instruct:
 
 
 def publish_until(stream: HeldStream, publish: Callable[[str, Item], None], channel: str, end: str) -> bytes:
-    """Publish again and again: a client that has its first bytes may not be subscribed yet."""
-    done = threading.Event()
-
-    def go_on() -> None:
-        while not done.is_set():
-            publish(channel, Item(HttpStreamFormat(end)))
-            done.wait(0.1)
-
-    thread = threading.Thread(target=go_on)
-    thread.start()
-    try:
-        return stream.read_until(end)
-    finally:
-        done.set()
-        thread.join()
+    """Publish again and again, until it is read."""
+    return read_repeated(stream, end, lambda: publish(channel, Item(HttpStreamFormat(end))))
 
 
 @pytest.mark.parametrize(
