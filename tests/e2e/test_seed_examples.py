@@ -57,6 +57,7 @@ def test_what_one_process_publishes_comes_in_order(make_site: Callable[..., Site
     headers = site.csrf()
     with site.stream(STREAM) as stream:
         stream.read_until("[stream open]\n")
+        site.wait_subscribed("test", mode="stream")
         for number in range(20):
             site.http.post(STREAM, data={"data": f"n{number}"}, headers=headers).raise_for_status()
         assert stream.read_until("n19\n") == b"".join(b"n%d\n" % number for number in range(20))
@@ -70,10 +71,17 @@ def test_a_client_past_the_proxy_is_told_501_by_the_sample_itself(site: Site) ->
 
 @pytest.mark.parametrize("path", [STREAM, BROADCAST])
 def test_a_plain_post_needs_a_csrf_token(site: Site, path: str) -> None:
-    site.http.cookies.clear()
-    assert site.http.post(path, data={"data": "forged"}).status_code == 403
-    answer = site.http.post(path, data={"data": "meant"}, headers=site.csrf())
-    assert (answer.status_code, answer.text) == (200, "Ok\n")
+    with site.stream(STREAM) as stream, site.ws(ECHO) as ws:
+        stream.read_until("[stream open]\n")
+        for mode in ("stream", "ws"):
+            site.wait_subscribed("test", mode=mode)
+        site.http.cookies.clear()
+        assert site.http.post(path, data={"data": "forged"}).status_code == 403
+        answer = site.http.post(path, data={"data": "meant"}, headers=site.csrf())
+        assert (answer.status_code, answer.text) == (200, "Ok\n")
+        # It is sent in the background, and must not be left to the next test's clients.
+        heard = stream.read_until("\n").decode() if path == STREAM else f"{receive(ws)}\n"
+        assert heard == "meant\n"
 
 
 def test_a_method_the_samples_do_not_take_is_405(site: Site) -> None:
@@ -225,7 +233,7 @@ def test_websockets_see_the_proxy_s_end(own_site: Site) -> None:
         own_site.proxy.kill()
         with pytest.raises(ConnectionClosed):
             receive(ws)
-    own_site.proxy.start()
+    own_site.start_proxy()
     with own_site.ws(ECHO) as ws:
         own_site.wait_subscribed("test", mode="ws")
         own_site.http.post(BROADCAST, data={"data": "back"}, headers=own_site.csrf()).raise_for_status()

@@ -85,7 +85,7 @@ def test_messages_before_the_close_are_handled_first(site: Site, puppet: str, ba
             tell(ws, "note", text=f"{number}")
         ws.close()
     assert closes(backstage) == [[1000, ""]]
-    assert [note[1] for note in backstage.notes()[1:-1]] == [str(number) for number in range(20)]
+    assert [note[1] for note in backstage.notes() if len(note) == 2] == [str(number) for number in range(20)]
 
 
 # -- the view closes -----------------------------------------------------------------------------------------------
@@ -383,10 +383,18 @@ def test_clients_come_back_after_a_restart_of_the_proxy(own_site: Site, channel:
     with own_site.ws(path) as ws:
         own_site.wait_subscribed(f"{PREFIX}puppet:{channel}", mode="ws")
         # A new connection, with a state of its own; the application's publisher has found the new proxy. What the old
-        # one had taken without saying so is sent again, to a proxy that has forgotten its id.
-        counted = ask(ws, "count")
-        assert (hear(ws) if counted == "before" else counted) == 1
-        assert ask(ws, "publish", message="after") == "after"
+        # one had taken without saying so is sent again, at any time, to a proxy that has forgotten its id.
+        tell(ws, "count")
+        assert hear_past(ws, "before") == 1
+        tell(ws, "publish", message="after")
+        assert hear_past(ws, "before") == "after"
+
+
+def hear_past(ws: ClientConnection, message: str) -> Any:
+    """The next message that is another one."""
+    while (heard := hear(ws)) == message:
+        pass
+    return heard
 
 
 @pytest.mark.pushpin_only(ENDS_TOGETHER)

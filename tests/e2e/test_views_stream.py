@@ -130,6 +130,7 @@ def test_a_post_reaches_every_stream(site: Site, feed: str, channel: str, body: 
             assert stream.read_until("☃\n".encode()) == "[open]\nnaïve ☃\n".encode()
 
 
+@pytest.mark.site(wsgi="gunicorn-threads")  # of two processes each publishes in an order of its own
 def test_posts_arrive_in_order(site: Site, feed: str, channel: str) -> None:
     headers = site.csrf()
     with site.stream(feed) as stream:
@@ -323,6 +324,7 @@ def test_a_client_that_comes_back_gets_what_it_missed(site: Site, ticker: str, c
         site.wait_subscribed(f"{PREFIX}ticker:{channel}", mode="stream")
         tick(site, channel, "price 1")
         last = next(events)
+    site.wait_subscribed(f"{PREFIX}ticker:{channel}", mode="stream", count=0)
     tick(site, channel, "price 2")
     tick(site, channel, "price 3")
     with reading(site.http, ticker, last.id) as events:

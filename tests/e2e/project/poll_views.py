@@ -68,7 +68,7 @@ class NotedDocument(PatientDocument):
     """Notes whenever a reader is, or goes on being, let wait."""
 
     def get_channels(self) -> Any:
-        journal.append(self.kwargs["name"], ["waits"])
+        journal.append(self.kwargs["name"], ["waits", self.request.GET.get("who", "")])
         return super().get_channels()
 
 

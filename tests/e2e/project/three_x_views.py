@@ -76,7 +76,8 @@ def poll(request: HttpRequest, name: str) -> HttpResponse:
 def chat(request: HttpRequest, name: str) -> HttpResponse:
     """GET: a stream for ?user= that does not hear itself (new in 4.0). POST: say something as ?user=."""
     if request.method == "POST":
-        publish(name, HttpStreamFormat(request.POST["data"] + "\n"), meta={"sender": request.GET["user"]})
+        line = HttpStreamFormat(request.POST["data"] + "\n")
+        publish(name, line, meta={"sender": request.GET["user"]}, blocking=True)
         return HttpResponse("Ok\n")
     set_hold_stream(request, FilteredChannel(name, filters=["skip-self"]))
     request.grip.instruct.meta["user"] = request.GET["user"]
