@@ -95,9 +95,14 @@ def both_documents(channel: str) -> list[str]:
 
 def test_a_head_request_does_not_wait(site: Site, document: str, channel: str) -> None:
     write(site, channel, "first")
-    for known, status in (('"first"', 304), ('"older"', 200)):
-        answer = site.http.head(document, headers={"If-None-Match": known})
-        assert (answer.status_code, answer.headers["ETag"]) == (status, '"first"')
+    answer = site.http.head(document, headers={"If-None-Match": '"first"'})
+    assert (answer.status_code, answer.headers["ETag"]) == (304, '"first"')
+    # Pushpin 1.41 waits for a body where a HEAD is answered with the Content-Length of one. When the application then
+    # ends the connection, as gunicorn does, it may say 502, and with a body itself.
+    forgets_it_was_head = site.stack.has("1.41") and not site.stack.is_embedded
+    client = site.direct if forgets_it_was_head else site.http
+    answer = client.head(document, headers={"If-None-Match": '"older"'})
+    assert (answer.status_code, answer.headers["ETag"]) == (200, '"first"')
 
 
 def test_a_client_past_the_proxy_gets_the_document_and_cannot_wait(site: Site, document: str, channel: str) -> None:
@@ -143,10 +148,14 @@ def test_a_reader_sees_every_version_that_it_asks_for(site: Site, channel: str, 
 def test_a_hint_without_a_change_and_one_for_another_document_let_them_wait_on(
     site: Site, channel: str, readers: Readers
 ) -> None:
-    write(site, channel, "first")
-    answers = [readers.ask(path, '"first"') for path in both_documents(channel)]
-    site.wait_subscribed(f"{PREFIX}document:{channel}", mode="response", count=2)
-    write(site, channel, "first")
+    answers = []
+    for number, view in enumerate(["document", "async-document"]):
+        # Each waits on a channel of its own, and for five seconds only.
+        name = f"{channel}-{number}"
+        write(site, name, "first")
+        answers.append(readers.ask(f"/views/{view}/{name}/", '"first"'))
+        site.wait_subscribed(f"{PREFIX}document:{name}", mode="response")
+        write(site, name, "first")
     write(site, f"{channel}-other", "second")
     assert [answer.result().status_code for answer in answers] == [304, 304]
 
@@ -216,10 +225,10 @@ def test_readers_outlive_a_restart_of_the_application(own_site: Site, channel: s
     with ExitStack() as stack:
         readers = Readers(own_site, stack)
         waiting = []
-        for number in range(1, 4):
-            waiting.append(readers.ask(path, '"first"'))
+        for who in ("ada", "bob", "eve"):
+            waiting.append(readers.ask(path, '"first"', params={"who": who}))
             # Each is looked at a second time, soon after it is held; who is looked at while nobody is there gets a 502.
-            Backstage(own_site, channel).wait_count(["waits"], 2 * number)
+            Backstage(own_site, channel).wait_count(["waits", who], 2)
         own_site.wait_subscribed(f"{PREFIX}document:{channel}", mode="response", count=3)
         own_site.app.restart()
         write(own_site, channel, "second")
