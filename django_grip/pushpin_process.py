@@ -116,7 +116,8 @@ class PushpinProcess:
     """A Pushpin that runs as long as we do.
 
     config: written already. probe: a host name, with its `probe_routes` in the configuration. show: takes each line
-    that Pushpin says once it is ready; earlier ones are kept for `last_words`. removes_directory: at the end.
+    that Pushpin says once it is ready, but none before `wait`; earlier ones are kept for `last_words`.
+    removes_directory: at the end.
     """
 
     def __init__(
@@ -126,7 +127,10 @@ class PushpinProcess:
         self._config = config
         self._removes_directory = removes_directory
         self._show = show
-        self._shows = False
+        self._is_ready = self._shows = False
+        # What is to be shown, and cannot be yet.
+        self._held: list[str] = []
+        self._showing = threading.Lock()
         self._lines: deque[str] = deque(maxlen=20)
         self._started: set[str] = set()
         self._process: subprocess.Popen[str] | None = None
@@ -156,7 +160,7 @@ class PushpinProcess:
             if self._running().poll() is not None or time.monotonic() > deadline:
                 return False
             time.sleep(0.05)
-        self._shows = True
+        self._is_ready = True
         return True
 
     def _takes_items(self) -> bool:
@@ -184,6 +188,11 @@ class PushpinProcess:
 
     def wait(self) -> int:
         """Wait until it ends. Return its exit code."""
+        with self._showing:
+            self._shows = True
+            for line in self._held:
+                self._show(line)
+            self._held.clear()
         code = self._running().wait()
         self._join()
         return code
@@ -195,7 +204,7 @@ class PushpinProcess:
             if self._removes_directory:
                 remove(Path(self._config.directory))
             return
-        self._shows = False
+        self._is_ready = False
         if process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.close()
@@ -222,8 +231,16 @@ class PushpinProcess:
             started = _started_line.search(line)
             if started:
                 self._started |= {started[1]} & _SERVICES
-            elif self._shows:
-                self._show(line.rstrip("\n"))
+            # Of the requests by which it was found to work it may speak late.
+            elif self._is_ready and self._probe not in line:
+                self._take(line.rstrip("\n"))
+
+    def _take(self, line: str) -> None:
+        with self._showing:
+            if self._shows:
+                self._show(line)
+            else:
+                self._held.append(line)
 
     def _join(self) -> None:
         if self._reader is not None:

@@ -10,12 +10,15 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import httpx
 import psutil
 import pytest
 
+from django_grip import pushpin_process
+from django_grip.pushpin_process import PushpinProcess
 from tests.e2e.clients import http_client, open_websocket, receive
 from tests.e2e.processes import RigProcess
 from tests.e2e.waiting import PATIENCE, wait_until
@@ -110,6 +113,22 @@ def test_clients_reach_the_project_through_it(setup: Setup) -> None:
         assert receive(ws) == "echo hello"
 
 
+def test_what_it_says_is_shown_behind_what_the_command_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+    pushpin = PushpinProcess(cast(Any, None), probe="probe.invalid", show=shown.append)
+    lines = ["GET probe.invalid\n", "a line\n"]
+    pushpin._process = cast(Any, SimpleNamespace(stdout=lines, poll=lambda: None, wait=lambda: 0))
+    pushpin._started = set(pushpin_process._SERVICES)
+    monkeypatch.setattr(pushpin, "_takes_items", lambda: True)
+    monkeypatch.setattr(pushpin, "_passes", lambda: True)
+    assert pushpin.wait_ready()
+    pushpin._read()
+    assert shown == []
+    assert pushpin.wait() == 0
+    pushpin._read()
+    assert shown == ["a line"] * 2
+
+
 @pytest.mark.needs("pushpin")
 def test_behind_tls_the_server_in_front_is_believed(setup: Setup) -> None:
     setup.serve()
@@ -161,8 +180,10 @@ def test_it_is_private_and_listens_where_it_says_only(setup: Setup) -> None:
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
 def test_an_end_ends_everything_and_leaves_nothing(setup: Setup, end: signal.Signals) -> None:
     pushpin = setup.start()
+    services = {"condure", "zurl", "pushpin-proxy", "pushpin-handler"}
+    # Clients can be taken before each of them is what it will be.
+    wait_until(lambda: services <= {p.name() for p in family_of(pushpin)}, "all services run")
     family, directory = family_of(pushpin), directory_of(pushpin)
-    assert {"condure", "zurl", "pushpin-proxy", "pushpin-handler"} <= {p.name() for p in family}
     assert pushpin._process is not None
     os.kill(pushpin.pid, end)
     assert pushpin._process.wait(timeout=PATIENCE) == 0
