@@ -22,8 +22,8 @@ __all__ = ["RESTART", "ignore_signals", "is_server_process", "leave_within", "ru
 
 # What the server's process exits with when its code has changed.
 RESTART = 3
-# Seconds. Enough for the server to end by itself, see its own time-outs.
-_PATIENCE = 6.0
+# Seconds. Enough for the server to end by itself (see its own time-outs), also on a busy machine.
+_PATIENCE = 10.0
 
 
 def is_server_process() -> bool:
