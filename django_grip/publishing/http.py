@@ -231,16 +231,17 @@ def _read_response(answers: _Answers) -> tuple[Response, bool]:
 
     `http.client` lets much pass for an answer that was cut off; what could be one is none here.
     """
-    response = http.client.HTTPResponse(cast(Any, answers), method="POST")
-    response.begin()
-    if response.headers.defects:
-        raise http.client.HTTPException("a header line is none")
-    body = response.read(_BODY_LIMIT)
-    if response.length and len(body) < _BODY_LIMIT:
-        raise http.client.IncompleteRead(body, response.length)
-    keep = response.isclosed() and not response.will_close and not answers.has_more()
-    headers = {name.lower(): value for name, value in response.getheaders()}
-    return Response(response.status, headers, body), keep
+    # Closed here: left to the garbage collector, one that failed complains of its socket from Python 3.13 on.
+    with contextlib.closing(http.client.HTTPResponse(cast(Any, answers), method="POST")) as response:
+        response.begin()
+        if response.headers.defects:
+            raise http.client.HTTPException("a header line is none")
+        body = response.read(_BODY_LIMIT)
+        if response.length and len(body) < _BODY_LIMIT:
+            raise http.client.IncompleteRead(body, response.length)
+        keep = response.isclosed() and not response.will_close and not answers.has_more()
+        headers = {name.lower(): value for name, value in response.getheaders()}
+        return Response(response.status, headers, body), keep
 
 
 def _default_tls() -> ssl.SSLContext:

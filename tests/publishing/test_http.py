@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -101,6 +102,23 @@ def test_half_an_answer_is_an_uncertain_failure(connect: Connect, make_server: M
     with pytest.raises(Unreached, match=r"^the connection was closed in mid-answer$") as caught:
         post(connect(make_server(raw(answer))))
     assert caught.value.uncertain
+
+
+def test_half_an_answer_is_not_left_to_the_garbage_collector(
+    connect: Connect, make_server: MakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which may take it apart in an order that Python 3.13 complains of."""
+    made: list[http.client.HTTPResponse] = []
+
+    class Recorded(http.client.HTTPResponse):
+        def begin(self) -> None:
+            made.append(self)
+            super().begin()
+
+    monkeypatch.setattr(http.client, "HTTPResponse", Recorded)
+    with pytest.raises(Unreached):
+        post(connect(make_server(raw(OK + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n"))))
+    assert [response.closed for response in made] == [True]
 
 
 @pytest.mark.parametrize("behave", [raw(b""), take_and_reset])
