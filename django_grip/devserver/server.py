@@ -108,6 +108,10 @@ def _make_server(config: Any, owner: UvicornServer) -> Any:
 
         async def shutdown(self, *args: Any, **options: Any) -> None:
             owner.on_end()
+            # uvicorn closes WebSockets in its own words. A signal has asked the loop to part with them first: it may
+            # have come in this very turn.
+            for _ in range(3):
+                await asyncio.sleep(0)
             await super().shutdown(*args, **options)
 
     return Server(config)

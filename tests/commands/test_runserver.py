@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
@@ -11,7 +12,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -156,6 +158,32 @@ def test_a_plain_kill_parts_with_clients_too(serve: Callable[..., Served]) -> No
         assert closed_with(ws)[0] == 1001
     assert site.process._process is not None
     assert site.process._process.wait(timeout=PATIENCE) == 0
+
+
+async def test_the_proxy_parts_with_its_clients_before_uvicorn_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if the signal comes in the very moment in which uvicorn looks whether one came."""
+    import uvicorn
+
+    from django_grip.devserver.server import _make_server
+
+    happened: list[str] = []
+    tasks: list[asyncio.Task[None]] = []
+    loop = asyncio.get_running_loop()
+
+    async def shutdown(server: Any, sockets: Any = None) -> None:
+        happened.append("uvicorn")
+
+    async def write() -> None:
+        happened.append("a close is written")
+
+    def part() -> None:
+        tasks.append(loop.create_task(write()))
+
+    monkeypatch.setattr(uvicorn.Server, "shutdown", shutdown)
+    server = _make_server(uvicorn.Config(cast(Any, None)), cast(Any, SimpleNamespace(on_end=lambda: None)))
+    loop.call_soon_threadsafe(part)
+    await server.shutdown()
+    assert happened == ["a close is written", "uvicorn"]
 
 
 @pytest.mark.parametrize("options", [[], ["--noreload"]], ids=["reload", "noreload"])
