@@ -8,7 +8,7 @@ import { notify } from "./tabs.js";
 import { wire } from "./wire.js";
 
 // Milliseconds. The proxy sends a comment after 15 s of silence.
-const PATIENCE = 40000, SECOND_LOOK = 1500, BETWEEN_POSTS = 40, LONGEST_PAUSE = 8000, TOAST = 6000;
+const PATIENCE = 40000, SECOND_LOOK = 1500, BETWEEN_POSTS = 40, LONGEST_PAUSE = 8000, TOAST = 10000;
 
 const colors = surface.dataset.colors.split(" ");
 const notes = new Map(); // as they are shown here, by id
@@ -29,7 +29,7 @@ export function startBoard() {
 
 async function follow(opened, ended) {
   const silent = new AbortController();
-  let timer;
+  let timer, look;
   const heard = () => {
     clearTimeout(timer);
     timer = setTimeout(() => silent.abort(new Error("nothing was heard")), PATIENCE);
@@ -45,7 +45,7 @@ async function follow(opened, ended) {
     document.getElementById("past").hidden = response.status !== 501;
     if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
     opened();
-    setTimeout(lookAgain, SECOND_LOOK);
+    look = setTimeout(lookAgain, SECOND_LOOK, ended);
     for await (const { event, data, id } of readEvents(response.body)) {
       heard();
       wire("board", "↓", event ?? ":", event ? (id ? `id: ${id} · ` : "") + data : "still here");
@@ -56,12 +56,13 @@ async function follow(opened, ended) {
     throw new Error("the stream has ended");
   } finally {
     clearTimeout(timer);
+    clearTimeout(look);
   }
 }
 
-// A change may have come between the stream's first events and its opening.
-async function lookAgain() {
-  const response = await fetch("/board/notes/?since=" + last).catch(() => null);
+// A change may have come between the stream's first events and its opening. signal: ends the look with the stream.
+async function lookAgain(signal) {
+  const response = await fetch("/board/notes/?since=" + last, { signal }).catch(() => null);
   const news = response?.ok ? await response.json().catch(() => null) : null;
   news?.notes.forEach(take);
 }
