@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import pytest
 
+from tests.e2e.waiting import PATIENCE
+
 from .boards import RunningBoard, RunningDesk
 from .running import RunningExample
 
@@ -23,8 +25,6 @@ ARGUMENTS = [
     *["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
     *["--disable-background-networking", "--disable-component-update", "--disable-sync"],
 ]
-# Milliseconds. Generous: it is only ever spent when something is broken.
-PATIENCE = 60_000
 
 
 @pytest.fixture(scope="module", params=ENGINES)
@@ -85,11 +85,13 @@ def windows_on(example: RunningExample, kind: Callable[..., Any]) -> Iterator[Ca
     """What opens windows of a kind, with the arguments of that kind behind the browser and the address."""
     from playwright.sync_api import expect, sync_playwright
 
-    expect.set_options(timeout=PATIENCE)
+    expect.set_options(timeout=PATIENCE * 1000)
     windows: list[Any] = []
     # A browser of each test's own, with a new profile: it leaves no event loop to the tests after it.
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=ARGUMENTS, timeout=PATIENCE * 1000
+        )
 
         def open_one(*args: Any, **options: Any) -> Any:
             windows.append(kind(browser, options.pop("url", example.url), *args, **options))

@@ -108,7 +108,7 @@ class RunningExample:
 
     def _answers(self) -> bool:
         self._app.check_alive()
-        with http_client(self.url, timeout=2) as client:
+        with http_client(self.url, timeout=10) as client:
             try:
                 return client.get("/").status_code == 200
             except httpx.TransportError:

@@ -79,6 +79,7 @@ def test_a_phone_shows_one_part_at_a_time_and_nothing_runs_off(open_window: Open
 def test_a_note_is_tapped_to_be_written_on(open_window: OpenWindow) -> None:
     phone, other = open_window(**PHONE), open_window()
     phone.note("Drag me about").tap()
+    expect(phone.note("Drag me about").locator("textarea")).to_be_focused()
     phone.page.keyboard.type(", please")
     expect(other.note("Drag me about, please")).to_be_visible()
 
@@ -107,6 +108,8 @@ def test_all_text_can_be_read(open_window: OpenWindow, scheme: str, size: dict[s
     other.say("hello")
     other.add_note("hello")
     expect(window.others).to_have_count(1)
+    expect(window.said).to_have_text(["hello"])
+    expect(window.note("hello")).to_have_count(1)
     light = window.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(238, 234, 225)"
     assert light == (scheme == "light")
     for name in PARTS if "is_mobile" in size else [""]:

@@ -38,6 +38,9 @@ def test_a_ticket_of_one_appears_by_all_four_transports_of_the_other(open_desk: 
     for line in LIVE:
         expect(ben.ticket(line, "No tea")).to_be_visible()
         expect(ben.wire(line).filter(has_text="No coffee")).to_have_count(0)
+    ada.create("No milk")
+    for line in LIVE:
+        expect(cy.ticket(line, "No milk")).to_be_visible()
         expect(cy.wire(line).filter(has_text="No tea")).to_have_count(0)
     ben.ask()
     expect(ben.ticket("json", "No coffee")).to_have_count(0)

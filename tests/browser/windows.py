@@ -7,6 +7,8 @@ from typing import Any
 
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
 
+from tests.e2e.waiting import PATIENCE
+
 # What a browser itself writes when a server is not there; no page can keep it from doing so.
 _of_the_network = re.compile(
     r"Failed to load resource: (net::ERR_|the server responded with a status of 50[234])|WebSocket connection to "
@@ -18,6 +20,7 @@ class AnyWindow:
 
     def __init__(self, browser: Browser, url: str, *, width: int = 1280, height: int = 800, **options: Any) -> None:
         self.context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        self.context.set_default_timeout(PATIENCE * 1000)
         self.page: Page = self.context.new_page()
         self.complaints: list[str] = []
         self.page.on("console", self._note)
@@ -52,6 +55,8 @@ class Window(AnyWindow):
         for line in ("board", "room", "document", "assistant"):
             expect(self.state_of(line)).to_have_text("live")
         expect(self.health).to_have_text("Connected")
+        # It has asked what it has missed, which is not to come later and again.
+        expect(self.page.locator('#wire [data-kind="room,↓,messages"]').first).to_be_attached()
 
     # -- what one does -------------------------------------------------------------------------------------------------
 
