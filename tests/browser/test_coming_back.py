@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from .boards import RunningBoard
-from .windows import Window, place_of
+from .windows import AnyWindow, Window, place_of
 
 pytestmark = pytest.mark.needs("chromium")
 
@@ -97,7 +97,7 @@ def test_a_window_nobody_looks_at_rests_and_catches_up(open_window: OpenWindow) 
     one.expect_connected()
 
 
-def set_hidden(window: Window, hidden: bool) -> None:
+def set_hidden(window: AnyWindow, hidden: bool) -> None:
     """Let a window believe that another one is in front of it, or no longer."""
     window.page.evaluate(
         """(hidden) => {

@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 from .boards import RunningDesk
 from .desk_windows import LIVE, DeskWindow
+from .test_coming_back import set_hidden
 from .test_looks import CONTRASTS, PHONE
 
 pytestmark = pytest.mark.needs("chromium", "rest")
@@ -120,11 +121,16 @@ def test_all_connections_come_back_after_a_restart(desk: RunningDesk, open_desk:
 
 def test_a_tab_learns_that_somebody_else_has_logged_in(open_desk: OpenDesk) -> None:
     ada = open_desk("ada")
+    # As a tab behind another one. A long-poll with the old session's cookie, answered now, would take the new one away.
+    set_hidden(ada, True)
+    for line in ("events", "poll"):
+        expect(ada.state_of(line)).to_have_text("paused")
     other = ada.context.new_page()
     other.goto(ada.page.url)
     other.locator(".people").get_by_role("button", name="ben").click()
     expect(other.locator('.people [aria-pressed="true"]')).to_contain_text("Ben")
     ada.page.bring_to_front()
+    set_hidden(ada, False)
     ada.create("As whom?")
     ada.expect_to_be("ben")
     ada.expect_connected()
