@@ -273,7 +273,9 @@ PLUGIN = "-pdjango_grip.testing.pytest_plugin"
 
 def test_pytests_own_functions(tmp_path):
     (tmp_path / "test_kit.py").write_text(PYTEST_TESTS)
-    told = run_python("-m", "pytest", "-q", PLUGIN, "--ds", "tests.settings", "test_kit.py", directory=tmp_path)
+    # The third looks at what the first has left.
+    options = ["-q", PLUGIN, "-pno:randomly", "--ds", "tests.settings"]
+    told = run_python("-m", "pytest", *options, "test_kit.py", directory=tmp_path)
     assert "3 passed, 1 error" in told, told
 
 
