@@ -127,6 +127,16 @@ def _build_data(view: Any, request: Request) -> dict[str, str]:
     return {**own, **credentials.seal_for_link(request)}
 
 
+def _renew(snapshot: bytes) -> bytes:
+    """What a client is sent who does not know the present representation; always so little that it can be held.
+
+    A long snapshot goes without a hold, and the one that is to close the gap behind it has another: of what changes
+    with each look there would be no end.
+    """
+    body = events.reset().to_sse().encode() + snapshot
+    return body if len(body) <= MAX_HELD_BODY else events.invalidate().to_sse().encode()
+
+
 class _Stream(NamedTuple):
     """One answer of a stream, to its client or to a link's fetch.
 
@@ -142,13 +152,12 @@ class _Stream(NamedTuple):
     def hold(self, response: Response) -> None:
         """Make the rendered snapshot what is to be sent now, and say how it goes on."""
         told = _find_data(self.grip)
-        etag, body = hash_etag(response.content), response.content
-        if told:
-            body = events.reset().to_sse().encode() + body if self._has_missed(told, etag) else b""
-            response.content = body
+        etag, snapshot = hash_etag(response.content), response.content
         instruct = self.grip.start_instruct()
         has_links = "link:next" in self.grip.features
-        if len(body) > MAX_HELD_BODY and has_links:
+        if told:
+            response.content = _renew(snapshot) if self._has_missed(told, etag) else b""
+        elif len(snapshot) > MAX_HELD_BODY and has_links:
             # Such a body is sent without a hold, and the link behind it is fetched at once.
             instruct.set_next_link(self.build_link(_BEGINS, etag))
             return
