@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import secrets
-import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from .hold_clock import hold_time
 from .protocol.channels import Channel
 
 __all__ = ["MIN_TIMEOUT", "Guard", "find_guard", "make_guard"]
@@ -40,12 +40,12 @@ class Guard(NamedTuple):
 
     def find_timeout(self, wait: int) -> int:
         """How long the proxy shall hold a request that may wait so many seconds in all; 0 when they are over."""
-        left = self.since + wait - int(time.time())
+        left = self.since + wait - int(hold_time())
         return min(max(left, MIN_TIMEOUT), wait) if left > 0 else 0
 
 
 def make_guard() -> Guard:
-    return Guard(_GUARD + secrets.token_urlsafe(9), int(time.time()))
+    return Guard(_GUARD + secrets.token_urlsafe(9), int(hold_time()))
 
 
 def find_guard(last: Mapping[str, str]) -> Guard | None:

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from ..conf import believe_key, grip_settings
+from ..hold_clock import time_holds_by
 from ..protocol.keys import load_key
 from ..protocol.signatures import VerifyKey
 from ..proxy.engine import Engine
@@ -56,6 +57,7 @@ class InProcessProxy:
         self.engine = Engine(options, wall_clock=lambda: time.time())
         # Seconds, as a monotonic clock gives them.
         self.now = 1000.0
+        self._epoch = time.time() - self.now
         self.connections: list[Connection] = []
         # What was published so far: channels, with the prefix.
         self.published: list[str] = []
@@ -78,6 +80,7 @@ class InProcessProxy:
                     publisher = KitPublisher(self)
                     stack.callback(publisher.close)
                     stack.enter_context(publish_by(publisher))
+                    stack.enter_context(time_holds_by(self._hold_time))
                     self._stack = stack.pop_all()
             self._has_end = self._has_end or at_end_of_test(self.end)
 
@@ -192,6 +195,9 @@ class InProcessProxy:
         await self.asettle()
         for _ in self._steps(seconds):
             await self.asettle()
+
+    def _hold_time(self) -> float:
+        return self._epoch + self.now
 
     def _check_kinds(self) -> None:
         if any(connection.is_async and not connection.exchange.done for connection in self.connections):

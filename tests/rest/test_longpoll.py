@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -60,7 +59,7 @@ def at(monkeypatch: pytest.MonkeyPatch) -> Any:
     start = int(time.time())
 
     def move(seconds: int) -> None:
-        monkeypatch.setattr(guard, "time", SimpleNamespace(time=lambda: start + seconds))
+        monkeypatch.setattr(guard, "hold_time", lambda: start + seconds)
 
     move(0)
     return move
@@ -98,6 +97,16 @@ def test_news_that_change_nothing_do_not_end_it(grip_client: GripClient, url: st
     poll = wait(grip_client, url)
     publish("tickets", INVALIDATE)
     assert poll.held
+
+
+def test_news_that_change_nothing_do_not_prolong_the_time(grip_client: GripClient, url: str) -> None:
+    poll = wait(grip_client, url)
+    for _ in range(2):
+        grip_client.advance(12)
+        publish("tickets", INVALIDATE)
+        assert poll.held
+    grip_client.advance(6)
+    assert poll.status_code == 304
 
 
 def test_a_change_between_the_look_and_the_hold_is_not_missed(grip_client: GripClient, routes: Routes) -> None:

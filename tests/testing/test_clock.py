@@ -9,6 +9,7 @@ from django.http import HttpResponse
 
 from django_grip import HttpStreamFormat, publish, set_hold_longpoll, set_hold_stream
 from django_grip.exceptions import PublishError
+from django_grip.hold_clock import hold_time
 from django_grip.testing import AsyncGripClient, in_process
 
 
@@ -48,6 +49,14 @@ def test_the_time_of_the_process_is_not_touched(route, grip_client):
     with grip_client.longpoll("/a/"):
         grip_client.advance(86_400)
     assert time.time() - before < 3600
+
+
+def test_holds_go_by_the_clock_of_the_proxy_until_the_test_ends(grip_client, grip_clock):
+    before = hold_time()
+    grip_clock.advance(86_400)
+    assert hold_time() == before + 86_400
+    in_process.proxy.end()
+    assert abs(hold_time() - time.time()) < 3600
 
 
 def test_a_signature_is_believed_however_late_it_is(route, grip_client):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 import uuid
 from datetime import datetime
-from types import SimpleNamespace
 from typing import ClassVar
 
 import pytest
@@ -382,7 +381,7 @@ def at(monkeypatch):
     start = int(time.time())
 
     def move(seconds):
-        monkeypatch.setattr(guard, "time", SimpleNamespace(time=lambda: start + seconds))
+        monkeypatch.setattr(guard, "hold_time", lambda: start + seconds)
 
     move(0)
     return move

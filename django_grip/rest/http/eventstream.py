@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,6 +13,7 @@ from rest_framework.response import Response
 
 from ...encoding import encode_json
 from ...exceptions import InstructError
+from ...hold_clock import hold_time
 from ...holds import MAX_HELD_BODY
 from ...links import build_link
 from ...protocol.channels import Channel
@@ -91,7 +91,7 @@ def begin(view: Any, request: Request, response: Response, when_rendered: WhenRe
         keep_out_of_cache(request)
         stream = _Stream(view, request, grip, find_channels(view), _build_data(view, request))
         # One that cannot be built is refused while that can still be said.
-        stream.build_link(_IS_HELD, _NO_ETAG, due=int(time.time()))
+        stream.build_link(_IS_HELD, _NO_ETAG, due=int(hold_time()))
         when_rendered(response, stream.hold)
     return response
 
@@ -174,7 +174,7 @@ class _Stream(NamedTuple):
             return False
         # Fetched in time, a link asks for the authority alone, and who is subscribed has heard of what changed since.
         # Fetched early, it was for a hint: there is something that no event has told.
-        return told["live"] != _IS_HELD or not self._is_on_the_same(told) or time.time() < int(told["due"])
+        return told["live"] != _IS_HELD or not self._is_on_the_same(told) or hold_time() < int(told["due"])
 
     def _is_on_the_same(self, told: Mapping[str, str]) -> bool:
         """Whether the channels are those that the proxy is subscribed to already."""
@@ -188,7 +188,7 @@ class _Stream(NamedTuple):
         if not self._is_on_the_same(told):
             instruct.set_next_link(self.build_link(_LOOKS_AGAIN, etag), _SECOND_LOOK)
         elif recheck := self.view.live_recheck:
-            instruct.set_next_link(self.build_link(_IS_HELD, etag, due=int(time.time()) + recheck), recheck)
+            instruct.set_next_link(self.build_link(_IS_HELD, etag, due=int(hold_time()) + recheck), recheck)
 
     def build_link(self, stage: str, etag: str, *, due: int = 0) -> str:
         """The link that is to be fetched next. Raises: APIException."""
