@@ -108,8 +108,6 @@ def test_the_format_parameter_may_ask_for_the_stream(client: GripClient, user: U
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        ("", "The ticket is malformed."),
-        ("undefined", "The ticket is malformed."),
         ("grip-ticket.", "The ticket is forged or damaged."),
         ("grip-ticket.AAAA", "The ticket is forged or damaged."),
         ("grip-ticket." + "A" * 20_000, "The ticket is forged or damaged."),
@@ -126,6 +124,42 @@ def test_a_wrong_ticket_is_a_401_for_whoever_brings_it(
     assert (stream.status_code, stream.held) == (401, False)
     assert stream.response["WWW-Authenticate"]
     assert text in stream.response.content.decode()
+
+
+@pytest.mark.parametrize("value", ["", "undefined", "7", "7&ticket=8"])
+def test_what_is_no_ticket_is_a_401_that_names_the_attribute(client: GripClient, value: str) -> None:
+    stream = client.stream(f"{PUBLIC}?ticket={value}", headers=STREAM)
+    assert (stream.status_code, stream.held) == (401, False)
+    assert stream.response["WWW-Authenticate"]
+    assert stream.response.json()["detail"] == (
+        "The ticket is malformed. If 'ticket' is no ticket but a parameter of the view's own, name another in its "
+        "live_ticket_parameter."
+    )
+
+
+@pytest.mark.parametrize("value", ["", "undefined", "7", "7&ticket=8"])
+@pytest.mark.parametrize("kind", ["session", "token"])
+def test_it_is_a_parameter_of_the_view_s_own_where_others_know_who_asks(
+    client: GripClient, user: User, kind: str, value: str
+) -> None:
+    headers = dict(STREAM)
+    if kind == "session":
+        client.force_login(user)
+    else:
+        headers["Authorization"] = f"Token {Token.objects.create(user=user).key}"
+    path = f"/api/{kind}/"
+    stream = client.stream(f"{path}?ticket={value}", headers=headers)
+    assert stream.receive_event().json()["action"] == "snapshot"
+    assert user_channel(user.pk) in stream.channels
+    # Its links have the parameter, too, and go by the same credential.
+    client.advance(1)
+    client.advance(60)
+    assert stream.held
+
+
+def test_a_wrong_token_beside_it_is_told_as_such(client: GripClient) -> None:
+    stream = client.stream("/api/token/?ticket=7", headers={**STREAM, "Authorization": "Token wrong"})
+    assert (stream.status_code, stream.response.json()) == (401, {"detail": "Invalid token."})
 
 
 @pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete", "head", "options"])

@@ -34,6 +34,8 @@ def live_authenticators(view: Any, authenticators: list[Any]) -> list[Any]:
         found = [claim, *found] if authority.kind == USER else [*found, claim]
     if restored.ticket is not None:
         found.insert(0, TicketAuthentication(restored.ticket, authenticators))
+        if not restored.ticket.is_marked:
+            found.append(NoTicketAuthentication(restored.ticket.parameter))
     return found
 
 
@@ -66,6 +68,23 @@ class TicketAuthentication(BaseAuthentication):
             # An ordinary parameter of an ordinary request, which is refused as the view's own authenticators have it.
             return self._others[0].authenticate_header(request) if self._others else None
         return _find_challenge(self._others, request)
+
+
+class NoTicketAuthentication(BaseAuthentication):
+    """Comes last: where nobody else knows who asks for a stream, what is no ticket was perhaps meant as one.
+
+    Else it is a parameter of the view's own, such as a filter.
+    """
+
+    def __init__(self, parameter: str) -> None:
+        self._parameter = parameter
+
+    def authenticate(self, request: Any) -> None:
+        if _asks_for_stream(request):
+            raise AuthenticationFailed(
+                f"The ticket is malformed. If {self._parameter!r} is no ticket but a parameter of the view's own, "
+                "name another in its live_ticket_parameter."
+            )
 
 
 class ClaimAuthentication(BaseAuthentication):

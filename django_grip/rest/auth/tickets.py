@@ -47,12 +47,13 @@ class Ticket:
     """A ticket as it came.
 
     authority: of whom it is; None if it is refused. refusal: why. is_marked: whether it is one of ours by its looks,
-    and not a parameter of the view's own that happens to have the same name.
+    and not a parameter of the view's own that happens to have the same name. parameter: that name.
     """
 
     authority: Authority | None = None
     refusal: AuthenticationFailed | None = field(default=None, repr=False)
     is_marked: bool = True
+    parameter: str = _DEFAULT_PARAMETER
 
     def check(self, *, is_stream: bool) -> None:
         """Raises: AuthenticationFailed, for what is not to be answered with this."""
@@ -60,8 +61,6 @@ class Ticket:
             raise self.refusal
         if self.is_marked and not is_stream:
             raise AuthenticationFailed("A ticket opens an event stream (Accept: text/event-stream), and nothing else.")
-        if is_stream and not self.is_marked:
-            raise AuthenticationFailed("The ticket is malformed.")
 
 
 @sensitive_variables()
@@ -121,7 +120,7 @@ def find_ticket(view: Any, request: Any) -> Ticket | None:
     if not values:
         return None
     if not any(value.startswith(TICKET_MARK) for value in values):
-        return Ticket(is_marked=False)
+        return Ticket(is_marked=False, parameter=name)
     _take_out(request, "&".join(others))
     if len(values) > 1:
         return Ticket(refusal=AuthenticationFailed("There is more than one ticket."))
