@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 from django.db import DatabaseError
 from rest_framework.generics import GenericAPIView
 from rest_framework.renderers import JSONRenderer
+from rest_framework.response import Response
 
 from ...encoding import decode_json
 from ..channels import list_channel
+from ..renderers import find_json_renderer
 
 if TYPE_CHECKING:
     from django.db.models import Model, QuerySet
@@ -151,8 +153,16 @@ def make_data(viewset: type[Any], instance: Model) -> Any:
     try:
         view = make_bare_view(viewset)
         serializer = viewset.live_serializer_class(instance, context=view.get_live_serializer_context())
-        # By the same encoder as the answer to a GET.
-        return decode_json(JSONRenderer().render(serializer.data).decode())
+        return _render(view, serializer.data)
     except Exception:
         logger.exception("%s: live_serializer_class failed for object %r.", name_of(viewset), instance.pk)
         return None
+
+
+def _render(view: Any, data: Any) -> Any:
+    """Data as the viewset's own renderer of JSON writes it: with the keys and formats of the answer to a GET."""
+    # Not get_renderers(), which may ask the request.
+    renderer = find_json_renderer([each() for each in view.renderer_classes]) or JSONRenderer()
+    context = {"view": view, "request": None, "response": Response(data), "args": (), "kwargs": {}}
+    text = renderer.render(data, renderer.media_type, context)
+    return decode_json(text if isinstance(text, str) else bytes(text).decode())
