@@ -11,6 +11,7 @@ from django.http import HttpResponse
 from .conf import grip_settings
 from .exceptions import MessageDecodeError, ProtocolError
 from .holds import apply_instruct
+from .link_headers import warn_of_forgotten_headers
 from .links import LINK_MARK, answer_link, aopen_link, open_link
 from .origins import is_origin_allowed
 from .refusals import refuse, refuse_bad_bytes, refuse_plain_request, show_path
@@ -97,4 +98,5 @@ def write_response(request: GripHttpRequest, response: HttpResponseBase) -> Http
         return answer_websocket(request, response)
     if request.grip.link is not None:
         response = answer_link(request, response)
+    warn_of_forgotten_headers(request, response)
     return apply_instruct(request, response)

@@ -22,6 +22,7 @@ from django.utils.http import escape_leading_slashes
 
 from .conf import derive_keys
 from .exceptions import InstructError, LinkError
+from .link_headers import pack_headers, unpack_headers
 from .protocol.links import LINK_MARK, Link, build_link_token, parse_link_token
 from .refusals import refuse, show_path, stand_in
 from .users import aload_user, claim_user, is_user_unchanged, load_user, set_user
@@ -50,6 +51,7 @@ MAX_AGE = 3600
 
 # In a link's data.
 ACCEPT_KEY = "http-accept"
+_HEADERS_KEY = "http-headers"
 
 # What a browser sends and the proxy, fetching a link by itself, does not: a link opened as a page (GRIP.md, 6). An
 # Authorization is not among them, as a proxy's route may add one to all its requests.
@@ -70,6 +72,7 @@ def build_link(
     user: Any = None,
     channels: Iterable[str] = (),
     data: Mapping[str, str] | None = None,
+    headers: Iterable[str] = (),
     max_age: int = MAX_AGE,
 ) -> str:
     """Build the URL of a link for ``instruct.set_next_link(url)`` or ``set_gone_link(url)``.
@@ -79,6 +82,7 @@ def build_link(
     user: whose authority the link carries; None means ``request.user``. Permissions are asked again at every fetch.
     channels, data: signed with the link and found again in ``request.grip.link``. The proxy can read them. What data
         has as `ACCEPT_KEY` is the fetch's Accept: a cache before the view shall not give it another representation.
+    headers: names of those of this request that the fetch brings again. They travel sealed.
     max_age: seconds from now; what is rounded up, so that clients with equal links share one fetch.
 
     Raises: InstructError for what a link cannot hold.
@@ -91,7 +95,9 @@ def build_link(
     # To the next multiple, so that clients who come within a tenth of the age share a URL, and with it a fetch.
     step = max(max_age // 10, 1)
     expires = int(time.time() + max_age) // step * step + step
-    claim, items = claim_user(request, user), tuple(data.items()) if data is not None else None
+    claim = claim_user(request, user)
+    data = _add_headers(request, data, list(headers))
+    items = tuple(data.items()) if data is not None else None
     query = _encode_query(request, query)
     token = _build_token(kind, path, query, claim, tuple(channels), items, expires, derive_keys("links")[0])
     script_name = request.META.get("SCRIPT_NAME", "").rstrip("/")
@@ -122,6 +128,14 @@ async def abuild_link(request: HttpRequest, kind: str = "next", **options: Any) 
     if options.get("user") is None and hasattr(request, "auser"):
         options["user"] = await request.auser()
     return build_link(request, kind, **options)
+
+
+def _add_headers(request: HttpRequest, data: Mapping[str, str] | None, names: list[str]) -> Mapping[str, str] | None:
+    grip = getattr(request, "grip", None)
+    if grip is not None:
+        grip.link_headers = frozenset(name.lower() for name in names)
+    packed = pack_headers(request, names)
+    return {**(data or {}), _HEADERS_KEY: packed} if packed else data
 
 
 def _encode_query(request: HttpRequest, query: str) -> str:
@@ -220,6 +234,8 @@ def _rewrite(request: HttpRequest, link: Link) -> None:
     request.path_info = link.path
     request.path = request.META.get("SCRIPT_NAME", "").rstrip("/") + link.path
     request.META["PATH_INFO"] = link.path
+    if link.data and _HEADERS_KEY in link.data:
+        unpack_headers(request, link.data[_HEADERS_KEY])
     if link.data and ACCEPT_KEY in link.data:
         request.META["HTTP_ACCEPT"] = link.data[ACCEPT_KEY]
         # A middleware outside of ours may have looked at this copy of the headers.

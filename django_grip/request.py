@@ -47,10 +47,12 @@ class GripData:
     features: what the proxy says it can do, such as ``link:next``; empty for a direct client (GRIP.md, 1).
     last: the last id the proxy has seen, by channel, without the prefix; empty but for replays and link fetches.
     link: what a link of ours carried (kind, user, channels, data), on a request the proxy makes by itself.
+    link_headers: the names, in lower case, of the request's headers that links of this response bring again; None: it
+        has no such links.
     instruct: the instruction, once it has begun.
     """
 
-    __slots__ = ("_request", "features", "held", "instruct", "last", "link", "proxied", "signed")
+    __slots__ = ("_request", "features", "held", "instruct", "last", "link", "link_headers", "proxied", "signed")
 
     def __init__(self, request: HttpRequest) -> None:
         # Not the request itself: the two would hold each other until the garbage collector comes.
@@ -62,6 +64,7 @@ class GripData:
         self.features: frozenset[str] = _NO_FEATURES
         self.last: dict[str, str] = {}
         self.link: Link | None = None
+        self.link_headers: frozenset[str] | None = None
         self.instruct: Instruct | None = None
 
     def __repr__(self) -> str:

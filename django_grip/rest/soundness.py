@@ -134,5 +134,6 @@ _CHECKS: dict[str, Callable[[Any], str | None]] = {
     "live_keep_alive": _optional_seconds,
     "live_subprotocols": _subprotocols,
     "live_credential_headers": _names,
+    "live_headers": _names,
     "live_ticket_parameter": _parameter,
 }

@@ -52,6 +52,8 @@ class LiveViewSetMixin:
     live_subprotocols: those its WebSockets speak, the preferred one first.
     live_credential_headers: those that authenticators read. An event stream is asked for them again as it lasts; they
         travel sealed.
+    live_headers: others that its answers depend on, by whatever reads them, such as one that names a tenant. An event
+        stream's later requests bring them again; they travel sealed.
     live_ticket_parameter: the query parameter that opens an event stream by a ticket; None: there are no tickets.
     allowed_origins: pages of these, besides the site's own, may open its WebSockets (as GRIP_ALLOWED_ORIGINS).
     """
@@ -65,6 +67,7 @@ class LiveViewSetMixin:
     live_keep_alive: int | None = 20
     live_subprotocols: Sequence[str] = ("grip.live",)
     live_credential_headers: Sequence[str] = ("Authorization",)
+    live_headers: Sequence[str] = ()
     live_ticket_parameter: str | None = "ticket"
     allowed_origins: Iterable[str] = ()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.core.exceptions import ImproperlyConfigured, RequestDataTooBig
@@ -12,6 +13,7 @@ from django.utils.functional import Promise
 
 from ..event import Event
 from ..exceptions import InstructError, UsageError
+from ..link_headers import HeadersTooLong
 from ..links import build_link
 from ..protocol.formats import HttpStreamFormat
 from ..protocol.instruct import Instruct
@@ -44,6 +46,8 @@ class StreamView(GripView):
     keep_alive: seconds of silence after which `keep_alive_data` is sent, so that nobody takes the stream for dead.
     live_recheck: seconds after which the proxy makes the request again, so that a revoked session or permission
         ends the stream; None: never.
+    live_headers: headers that this request brings again, such as one that names a tenant. The proxy makes it without
+        those of the client, but for the user, the session and the host.
     max_message_size: bytes of a message that is POSTed.
     message_field: of a form, the field that holds the message.
 
@@ -53,11 +57,13 @@ class StreamView(GripView):
     content_type: str = "text/plain; charset=utf-8"
     keep_alive: int | None = None
     keep_alive_data: str | bytes = "\n"
+    live_headers: Sequence[str] = ()
     max_message_size: int = 128 * 1024
     message_field: str = "message"
 
     hook_names: ClassVar[tuple[str, ...]] = ("on_open", "on_message", "on_close")
     transport_methods: ClassVar[tuple[str, ...]] = ("GET", "HEAD", "POST", "OPTIONS")
+    list_names: ClassVar[tuple[str, ...]] = (*GripView.list_names, "live_headers")
     number_names: ClassVar[tuple[str, ...]] = (*GripView.number_names, "max_message_size")
     optional_number_names: ClassVar[tuple[str, ...]] = (*GripView.optional_number_names, "keep_alive")
 
@@ -232,7 +238,10 @@ class StreamView(GripView):
 
     def _build_link(self, kind: str, **options: Any) -> str:
         try:
-            return build_link(self.request, kind, query=self.request.META.get("QUERY_STRING", ""), **options)
+            query = self.request.META.get("QUERY_STRING", "")
+            return build_link(self.request, kind, query=query, headers=self.live_headers, **options)
+        except HeadersTooLong as error:
+            raise Refusal(str(error), status=431) from error
         except InstructError as error:
             # Without its link it would be a stream that nobody can end.
             raise Refusal("This URL is too long for a stream that stays open.", status=414) from error

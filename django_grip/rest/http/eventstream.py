@@ -15,6 +15,7 @@ from ...encoding import encode_json
 from ...exceptions import InstructError
 from ...hold_clock import hold_time
 from ...holds import MAX_HELD_BODY
+from ...link_headers import HeadersTooLong
 from ...links import build_link
 from ...protocol.channels import Channel
 from ...protocol.instruct import Instruct
@@ -52,6 +53,11 @@ class _URLTooLong(APIException):
     status_code = 414
     default_detail = "This URL is too long for a stream that stays open."
     default_code = "uri_too_long"
+
+
+class _HeadersTooLong(APIException):
+    status_code = 431
+    default_code = "headers_too_long"
 
 
 def recall(request: GripHttpRequest) -> None:
@@ -202,7 +208,10 @@ class _Stream(NamedTuple):
                 query=request.META.get("QUERY_STRING", ""),
                 user=credentials.link_user(self.request),
                 data=data,
+                headers=self.view.live_headers,
             )
+        except HeadersTooLong as error:
+            raise _HeadersTooLong(str(error)) from error
         except InstructError as error:
             # Without its link it would be a stream that nobody can end.
             raise _URLTooLong from error
