@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from django.utils.cache import cc_delim_re
 from django.views.decorators.debug import sensitive_variables
 
 from .conf import derive_keys
@@ -85,8 +84,8 @@ def warn_of_forgotten_headers(request: GripHttpRequest, response: HttpResponseBa
     brought = request.grip.link_headers
     if brought is None or not response.has_header("Vary"):
         return
-    varies = {name.lower(): name for name in cc_delim_re.split(response.headers["Vary"].strip()) if name}
-    forgotten = tuple(sorted(name for key, name in varies.items() if key not in _KNOWN and key not in brought))
+    names = [name.strip() for name in response.headers["Vary"].split(",")]
+    forgotten = tuple(sorted(name for name in names if name and name.lower() not in _KNOWN | brought))
     if forgotten:
         match = request.resolver_match
         _warn(match._func_path if match is not None else request.path_info, forgotten)

@@ -39,6 +39,20 @@ def test_a_snapshot_comes_first_then_each_change(join: Join) -> None:
         assert events.change() == {"action": "deleted", "pk": second["id"]}
 
 
+def test_a_stream_is_asked_for_again_with_the_headers_that_it_depends_on(join: Join, site: Site) -> None:
+    ada = join("ada", "red")
+    tickets = [ada.create("mine"), ada.create("another")]
+    with open_events(ada.http, "/rest/titled/", headers={**STREAM, "X-Title": "mine"}) as opened:
+        events = Stream(opened)
+        assert events.snapshot == tickets[:1]
+        ada.wait_subscribed("stream")
+        for _ in range(2):
+            # A hint has the whole compared, and told anew.
+            tickets.append(ada.create("mine"))
+            site.publish(f"{PREFIX}group:{ada.groups[0]}", {"http-stream": {"action": "hint"}})
+            events.wait_for([ticket for ticket in tickets if ticket["title"] == "mine"])
+
+
 def test_the_stream_of_an_object_ends_when_it_is_deleted(join: Join, site: Site, channel: str) -> None:
     ada = join("ada")
     project = {"name": "first", "slug": f"p-{channel}"}

@@ -164,6 +164,15 @@ class RecheckedTicketViewSet(TicketViewSet):
     live_recheck = 1
 
 
+class TitledTicketViewSet(TicketViewSet):
+    """Those with the title that a header names."""
+
+    live_headers = ["X-Title"]
+
+    def get_queryset(self) -> QuerySet[Ticket]:
+        return super().get_queryset().filter(title=self.request.headers.get("X-Title", "none"))
+
+
 class OwnTicketSerializer(ModelSerializer):
     class Meta:
         model = Ticket
@@ -306,6 +315,7 @@ def rename(request: HttpRequest, slug: str) -> HttpResponse:
 
 router = DefaultRouter()
 router.register("tickets", TicketViewSet, basename="ticket")
+router.register("titled", TitledTicketViewSet, basename="titled")
 router.register("rechecked", RecheckedTicketViewSet, basename="rechecked")
 router.register("own", OwnTicketViewSet, basename="own")
 router.register("hasty", HastyTicketViewSet, basename="hasty")
