@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from ..protocol.websocket_events import CONTENT_TYPE
 
-__all__ = ["EVENT_STREAM_TYPE", "JSON_TYPE", "NDJSON_TYPE", "find_media_types", "is_json"]
+__all__ = ["EVENT_STREAM_TYPE", "JSON_TYPE", "NDJSON_TYPE", "find_media_types", "is_json", "takes_only_files"]
 
 JSON_TYPE = "application/json"
 EVENT_STREAM_TYPE = "text/event-stream"
 NDJSON_TYPE = "application/x-ndjson"
+
+# What parsers of uploads are for; DRF's FileUploadParser takes whatever comes.
+_UPLOADS = ("multipart/", "*/*", "application/octet-stream", "image/", "audio/", "video/")
 
 
 def find_media_types(callback: Any) -> tuple[str, str]:
@@ -30,6 +34,12 @@ def is_json(media_type: str) -> bool:
     """Whether a media type is JSON, or another format's that is written as JSON (RFC 6839, 3.1)."""
     kind = media_type.partition(";")[0].strip().lower()
     return kind in (JSON_TYPE, CONTENT_TYPE) or kind.endswith("+json")
+
+
+def takes_only_files(parser_classes: Iterable[Any]) -> bool:
+    """Whether parsers are for uploads alone."""
+    kinds = [each.media_type or "" for each in parser_classes]
+    return bool(kinds) and all(kind.startswith(_UPLOADS) for kind in kinds)
 
 
 def _find_json(classes: Any) -> str:

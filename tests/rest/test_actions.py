@@ -6,8 +6,12 @@ from typing import Any
 
 import pytest
 from django.urls import clear_script_prefix, set_script_prefix
+from rest_framework.decorators import action
+from rest_framework.parsers import FileUploadParser, JSONParser, MultiPartParser
+from rest_framework.response import Response
 
 from .models import Project, Ticket
+from .project import TicketViewSet
 from .sockets import ask, opened, socket_urls, ticket
 
 __all__ = ["socket_urls", "ticket"]
@@ -116,6 +120,48 @@ def test_of_several_methods_data_chooses_one_that_takes_it(grip_client: Any, tic
     # Nothing is deleted by who asks, and happens to send data with everything.
     with opened(grip_client, "/api/odd/") as ws:
         assert [ask(ws, "bin", **data)["data"] for data in ({}, {"data": {}})] == ["GET", "GET"]
+
+
+def test_of_several_methods_one_may_be_named(grip_client: Any, ticket: Ticket) -> None:
+    with opened(grip_client, "/api/odd/") as ws:
+        named = [ask(ws, "bin", method=method) for method in ("DELETE", "delete", "GET")]
+        assert [answer["data"] for answer in named] == ["DELETE", "DELETE", "GET"]
+        assert ask(ws, "bin", method="DELETE", data={})["data"] == "DELETE"
+        refused = ask(ws, "bin", method="PATCH")
+        assert refused["errors"] == {"method": ["The methods of bin are: GET, DELETE; not 'PATCH'."]}
+        assert ask(ws, "list", method="GET")["status"] == 200
+        assert ask(ws, "destroy", pk=ticket.pk, method="GET")["status"] == 400
+    with opened(grip_client, "/api/extra/") as ws:
+        assert ask(ws, "notes", pk=ticket.pk, method="POST")["data"]["method"] == "POST"
+        assert ask(ws, "notes", pk=ticket.pk, method="GET", data=["a"])["data"]["method"] == "GET"
+
+
+def test_a_query_has_numbers_and_several_values_of_a_parameter(grip_client: Any, ticket: Ticket) -> None:
+    with opened(grip_client, "/api/extra/") as ws:
+        data = ask(ws, "recent", query={"page": 2, "done": True, "tag": ["a", 7], "none": [], "q": "é&"})["data"]
+    assert data["path"] == "/api/extra/the-recent/?page=2&done=true&tag=a&tag=7&q=%C3%A9%26"
+    with opened(grip_client, "/api/paged/") as ws:
+        assert ask(ws, "list", query={"page": 1})["status"] == 200
+
+
+def test_what_takes_files_alone_is_not_offered(grip_client: Any, ticket: Ticket, routes: Any) -> None:
+    class Files(TicketViewSet):
+        parser_classes = [MultiPartParser, FileUploadParser]
+
+        @action(detail=True, methods=["post"], parser_classes=[JSONParser])
+        def close(self, request: Any, pk: Any = None) -> Response:
+            return Response(request.data)
+
+        @action(detail=True, methods=["get", "put"])
+        def picture(self, request: Any, pk: Any = None) -> Response:
+            return Response(request.method)
+
+    with grip_client.websocket(routes.add(Files)) as ws:
+        assert sorted(ws.receive_json()["actions"]) == ["close", "destroy", "list", "picture", "retrieve"]
+        assert ask(ws, "close", pk=ticket.pk, data={"a": 1})["data"] == {"a": 1}
+        assert ask(ws, "picture", pk=ticket.pk, data={"a": 1})["data"] == "GET"
+        assert "There is no action 'create'" in ask(ws, "create", data={"title": "x"})["errors"]["action"][0]
+        assert ask(ws, "destroy", pk=ticket.pk)["status"] == 204
 
 
 def test_an_action_is_a_request_of_its_own(grip_client: Any) -> None:

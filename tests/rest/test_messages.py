@@ -25,6 +25,19 @@ GOOD: list[tuple[dict[str, Any], ActionMessage]] = [
     ({"action": "destroy", "ref": "", "pk": "a-slug"}, ActionMessage("destroy", ref="", pk="a-slug")),
     ({"action": "list", "query": {"page": "2"}}, ActionMessage("list", query={"page": "2"})),
     ({"action": "list", "query": {}}, ActionMessage("list", query={})),
+    (
+        {
+            "action": "list",
+            "query": {"page": 2, "min": -1.5, "done": True, "open": False, "tag": ["a", 7, True], "b": []},
+        },
+        ActionMessage(
+            "list",
+            query={"page": "2", "min": "-1.5", "done": "true", "open": "false", "tag": ["a", "7", "true"], "b": []},
+        ),
+    ),
+    ({"action": "watch", "method": "DELETE"}, ActionMessage("watch", method="DELETE")),
+    ({"action": "watch", "method": "delete"}, ActionMessage("watch", method="DELETE")),
+    ({"action": "watch", "method": None}, ActionMessage("watch")),
     ({"action": "list", "ref": -(2**53 - 1)}, ActionMessage("list", ref=-(2**53 - 1))),
     ({"action": "list", "ref": "x" * 100}, ActionMessage("list", ref="x" * 100)),
 ]
@@ -32,7 +45,7 @@ GOOD: list[tuple[dict[str, Any], ActionMessage]] = [
 NO_OBJECT = 'A message is an object such as {"action": "list", "ref": 1}, not '
 NO_REF = "A ref is a string of at most 100 characters, or a whole number from -(2^53-1) to 2^53-1."
 NO_ACTION = 'Name the action, as a string such as "list".'
-NO_QUERY = 'A query is an object of strings, such as {"page": "2"}.'
+NO_QUERY = 'A query is an object of strings, numbers, booleans, or lists of them, such as {"page": 2}.'
 
 BAD: list[tuple[Any, Any, dict[str, Any]]] = [
     (None, None, {"detail": NO_OBJECT + "null."}),
@@ -61,17 +74,21 @@ BAD: list[tuple[Any, Any, dict[str, Any]]] = [
     ({"action": "list", "pk": True}, None, {"pk": ["A pk is a string or a whole number, not a boolean."]}),
     ({"action": "list", "query": "page=2"}, None, {"query": [NO_QUERY]}),
     ({"action": "list", "query": [["page", "2"]]}, None, {"query": [NO_QUERY]}),
-    ({"action": "list", "query": {"page": 2}}, None, {"query": [NO_QUERY]}),
-    ({"action": "list", "query": {"page": ["2"]}}, None, {"query": [NO_QUERY]}),
+    ({"action": "list", "query": {"page": None}}, None, {"query": [NO_QUERY]}),
+    ({"action": "list", "query": {"page": {"is": 2}}}, None, {"query": [NO_QUERY]}),
+    ({"action": "list", "query": {"page": [None]}}, None, {"query": [NO_QUERY]}),
+    ({"action": "list", "query": {"page": [["2"]]}}, None, {"query": [NO_QUERY]}),
+    ({"action": "list", "method": 7}, None, {"method": ["A method is a string, not a number."]}),
+    ({"action": "list", "method": ["POST"]}, None, {"method": ["A method is a string, not an array."]}),
     (
-        {"action": "list", "method": "POST", "ref": "r"},
+        {"action": "list", "path": "/", "ref": "r"},
         "r",
-        {"detail": "A message has no 'method'; it may have: action, ref, pk, data, query."},
+        {"detail": "A message has no 'path'; it may have: action, ref, pk, data, query, method."},
     ),
     (
         {"action": "list", "k" * 1000: 1},
         None,
-        {"detail": f"A message has no '{'k' * 50}...'; it may have: action, ref, pk, data, query."},
+        {"detail": f"A message has no '{'k' * 50}...'; it may have: action, ref, pk, data, query, method."},
     ),
 ]
 

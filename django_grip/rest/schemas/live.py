@@ -147,6 +147,7 @@ class _Route:
             needs_data=len(described) == 1 and self._needs_data(data),
             pk=ANY_PK if offer.needs_pk else None,
             has_query=True,
+            methods=[each.upper() for each in offer.methods],
         )
         return call, response_message(offer.name, described[0].response)
 

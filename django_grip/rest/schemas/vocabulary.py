@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ...asyncapi.channels import Message
@@ -25,6 +25,9 @@ __all__ = [
 
 Schema = dict[str, Any]
 
+# Of a query string: numbers and booleans are written as text.
+_PARAMETER: Schema = {"type": ["string", "number", "boolean"]}
+
 DEFINITIONS: dict[str, Schema] = {
     "MessageRef": {
         "type": ["string", "integer", "null"],
@@ -33,7 +36,7 @@ DEFINITIONS: dict[str, Schema] = {
     },
     "MessageQuery": {
         "type": "object",
-        "additionalProperties": {"type": "string"},
+        "additionalProperties": {"anyOf": [_PARAMETER, {"type": "array", "items": _PARAMETER}]},
         "description": "Instead of the URL's query string.",
     },
     "MessageError": {
@@ -102,9 +105,18 @@ def change_messages(actions: Iterable[str], pk: Schema, data: Schema | None) -> 
 
 
 def call_message(
-    action: str, data: Schema | None, *, needs_data: bool = False, pk: Schema | None = None, has_query: bool = False
+    action: str,
+    data: Schema | None,
+    *,
+    needs_data: bool = False,
+    pk: Schema | None = None,
+    has_query: bool = False,
+    methods: Sequence[str] = (),
 ) -> Message:
-    """What a client sends for an action. data: None: it takes none. pk: of the object; None: it is not asked for."""
+    """What a client sends for an action. data: None: it takes none. pk: of the object; None: it is not asked for.
+
+    methods: in capitals, where there are several to choose among.
+    """
     properties: Schema = {"action": {"type": "string", "const": action}, "ref": _REF}
     required = ["action"]
     if pk is not None:
@@ -115,6 +127,8 @@ def call_message(
         required += ["data"] if needs_data else []
     if has_query:
         properties["query"] = {"$ref": PREFIX + "MessageQuery"}
+    if len(methods) > 1:
+        properties["method"] = {"type": "string", "enum": list(methods)}
     payload = {"type": "object", "required": required, "properties": properties, "additionalProperties": False}
     return Message(action, payload)
 

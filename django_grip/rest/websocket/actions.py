@@ -24,7 +24,7 @@ from ...request import GripHttpRequest, current_grip
 from ..faults import report_fault
 from ..media_types import find_media_types
 from .answers import make_answer
-from .messages import ActionMessage, BadMessage, error_answer, unknown_action
+from .messages import ActionMessage, BadMessage, error_answer, show, unknown_action
 from .offers import Offer, find_offers
 from .requests import make_stand_in, match_of, strip_format
 from .routes import Route, find_lookup_name, find_routes, is_mapped, read_actions
@@ -88,7 +88,7 @@ class Actions:
     def _own(self) -> Route:
         """The WebSocket's own route."""
         view = self._view
-        actions = read_actions(view.action_map, view.http_method_names)
+        actions = read_actions(view.action_map, view.http_method_names, view.parser_classes)
         return Route(match_of(self._base).view_name, actions, view.is_live_detail, frozenset(self._kwargs))
 
     @cached_property
@@ -127,6 +127,9 @@ class Actions:
             raise BadMessage(f"{offer.name} needs the pk of an object.", key="pk")
         if not offer.needs_pk and message.pk is not None:
             raise BadMessage(f"{offer.name} takes no pk at this address.", key="pk")
+        if message.method is not None and message.method.lower() not in offer.methods:
+            methods = ", ".join(offer.methods).upper()
+            raise BadMessage(f"The methods of {offer.name} are: {methods}; not {show(message.method)}.", key="method")
         return offer
 
     # -- where it is -------------------------------------------------------------------------------------------------
@@ -176,7 +179,7 @@ class Actions:
         """The query string: the message's; or that of the WebSocket's URL, for actions at that URL."""
         override = api_settings.URL_FORMAT_OVERRIDE
         if message.query is not None:
-            return urlencode({name: value for name, value in message.query.items() if name != override})
+            return urlencode({name: value for name, value in message.query.items() if name != override}, doseq=True)
         if offer.route is not self._own:
             return ""
         query = QueryDict(self._base.META.get("QUERY_STRING", ""), mutable=True)
@@ -207,10 +210,12 @@ def _path_of(url: str) -> str:
 
 
 def _choose_method(offer: Offer, message: ActionMessage) -> str:
-    """Of an action with several methods, one that takes data if there is data, else one that takes none.
+    """Of an action with several methods the one that is named, or one that takes data if there is data, or the first.
 
     Never a DELETE where another is meant just as well: clients that send ``"data": {}`` with everything are no rarity.
     """
+    if message.method is not None:
+        return message.method.lower()
     if message.data is not None:
         return next((method for method in offer.methods if method in _WITH_DATA), offer.methods[0])
     return offer.methods[0]

@@ -24,7 +24,7 @@ __all__ = [
     "unknown_action",
 ]
 
-KEYS = ("action", "ref", "pk", "data", "query")
+KEYS = ("action", "ref", "pk", "data", "query", "method")
 """The keys of a message; all but ``action`` may be absent."""
 
 MAX_REF_LENGTH = 100
@@ -35,6 +35,7 @@ MAX_DEPTH = 100
 
 # What every client can read back as the number that it sent (RFC 8259, 6).
 _MAX_INT = 2**53 - 1
+_NO_QUERY = 'A query is an object of strings, numbers, booleans, or lists of them, such as {"page": 2}.'
 # Characters of a client's text in an error.
 _MAX_SHOWN = 50
 
@@ -64,14 +65,16 @@ class BadMessage(ProtocolError):
 class ActionMessage:
     """What a client asks for. What the message lacks, or has as ``null``, is None.
 
-    pk: of the object that is meant, as it stands in the object's URL. query: the URL's query string, as a dict.
+    pk: of the object that is meant, as it stands in the object's URL. query: the parameters of the URL's query string,
+    each with its value or values. method: which of the action's, in capitals.
     """
 
     action: str
     ref: str | int | None = None
     pk: str | int | None = None
     data: Any = None
-    query: Mapping[str, str] | None = None
+    query: Mapping[str, str | list[str]] | None = None
+    method: str | None = None
 
     def __repr__(self) -> str:
         # Not what was sent: it may end up in a log.
@@ -105,6 +108,7 @@ def parse_message(value: Any, *, keys: Collection[str] = KEYS) -> ActionMessage:
             pk=_read_pk(value.get("pk")),
             data=value.get("data"),
             query=_read_query(value.get("query")),
+            method=_read_method(value.get("method")),
         )
     except BadMessage as error:
         error.ref = ref
@@ -162,12 +166,34 @@ def _read_pk(pk: Any) -> str | int | None:
     raise BadMessage(f"A pk is a string or a whole number, not {_name_kind(pk)}.", key="pk")
 
 
-def _read_query(query: Any) -> Mapping[str, str] | None:
+def _read_query(query: Any) -> Mapping[str, str | list[str]] | None:
     if query is None:
         return None
-    if not isinstance(query, dict) or not all(isinstance(value, str) for value in query.values()):
-        raise BadMessage('A query is an object of strings, such as {"page": "2"}.', key="query")
-    return query
+    if not isinstance(query, dict):
+        raise BadMessage(_NO_QUERY, key="query")
+    return {
+        name: [_read_parameter(each) for each in value] if isinstance(value, list) else _read_parameter(value)
+        for name, value in query.items()
+    }
+
+
+def _read_parameter(value: Any) -> str:
+    """A value as a query string has it."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return str(value)
+    raise BadMessage(_NO_QUERY, key="query")
+
+
+def _read_method(method: Any) -> str | None:
+    if method is None:
+        return None
+    if not isinstance(method, str):
+        raise BadMessage(f"A method is a string, not {_name_kind(method)}.", key="method")
+    return method.upper()
 
 
 def unknown_action(message: ActionMessage, offered: Iterable[str]) -> BadMessage:

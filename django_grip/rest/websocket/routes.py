@@ -10,6 +10,7 @@ from typing import Any
 from django.urls import ResolverMatch, URLResolver, get_resolver, get_urlconf
 
 from ...endpoints import Endpoint, find_endpoints, find_view
+from ..media_types import takes_only_files
 
 __all__ = [
     "Route",
@@ -23,6 +24,7 @@ __all__ = [
 ]
 
 _METHODS = ("get", "post", "put", "patch", "delete")
+_DATALESS_METHODS = ("get", "delete")
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,15 @@ class Route:
     parameters: frozenset[str] = frozenset()
 
 
-def read_actions(actions: Mapping[str, str], http_method_names: Sequence[str]) -> dict[str, str]:
-    """Of what a route maps, the methods that its viewset lets in, without those that say nothing of their own."""
-    return {method: actions[method] for method in _METHODS if method in actions and method in http_method_names}
+def read_actions(
+    actions: Mapping[str, str], http_method_names: Sequence[str], parser_classes: Iterable[Any]
+) -> dict[str, str]:
+    """Of what a route maps, the methods that its viewset lets in, without those that say nothing of their own.
+
+    Where nothing but files is parsed, those that take data are not among them: a message cannot bring any.
+    """
+    names = _DATALESS_METHODS if takes_only_files(parser_classes) else _METHODS
+    return {method: actions[method] for method in names if method in actions and method in http_method_names}
 
 
 def group_by_action(actions: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
@@ -89,11 +97,14 @@ def read_route(endpoint: Endpoint) -> Route:
     """What an endpoint says of its route, if it is that of a viewset."""
     view: Any = endpoint.view
     methods = endpoint.initkwargs.get("http_method_names", view.cls.http_method_names)
+    parsers = endpoint.initkwargs.get("parser_classes", view.cls.parser_classes)
     detail = endpoint.initkwargs.get("detail")
     if detail is None:
         # Routed by hand.
         detail = find_lookup_name(view.cls) in endpoint.parameters
-    return Route(endpoint.name or "", read_actions(view.actions, methods), detail, frozenset(endpoint.parameters))
+    return Route(
+        endpoint.name or "", read_actions(view.actions, methods, parsers), detail, frozenset(endpoint.parameters)
+    )
 
 
 # Once for each resolver, which Django makes anew when the URLconf is another one.

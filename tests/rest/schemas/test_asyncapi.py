@@ -180,6 +180,7 @@ def test_an_action_of_the_viewsets_own_takes_what_its_serializer_says(way: str, 
         {"action": "list", "ref": None},
         {"action": "list", "ref": "a" * 100, "query": {"page": "2"}},
         {"action": "list", "ref": 7},
+        {"action": "list", "query": {"page": 2, "min": 0.5, "done": True, "tag": ["a", 7]}},
     ],
 )
 def test_messages_are_valid_as_they_are_taken(document: Any, message: Any) -> None:
@@ -193,7 +194,8 @@ def test_messages_are_valid_as_they_are_taken(document: Any, message: Any) -> No
         {"action": "list", "ref": 1.5},
         {"action": "list", "ref": "a" * 101},
         {"action": "list", "pk": 1},
-        {"action": "list", "query": {"page": 2}},
+        {"action": "list", "query": {"page": None}},
+        {"action": "list", "method": "GET"},
         {"action": "list", "more": 1},
         {"ref": 1},
         ["list"],
