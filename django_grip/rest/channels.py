@@ -6,15 +6,20 @@ objects to the same people.
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DEFAULT_DB_ALIAS, router
+from django.db.models import Model
 from rest_framework.exceptions import ParseError
 
 from ..conf import grip_settings
 from ..exceptions import ChannelNameError
 from ..protocol.channels import Channel, as_channels, channel_name
+from .objects import family_of, key_of
 
 __all__ = ["find_channels", "find_user_key", "list_channel", "object_channel", "pair_channel", "user_channel"]
 
@@ -26,7 +31,7 @@ def find_channels(view: Any) -> list[Channel]:
     than the proxy takes.
     """
     try:
-        channels = as_channels(view.find_live_channels())
+        channels = as_channels(_name_channels(view))
     except ChannelNameError as error:
         if not view.kwargs:
             raise  # the developer's own
@@ -41,14 +46,40 @@ def find_channels(view: Any) -> list[Channel]:
     return channels
 
 
+def _name_channels(view: Any) -> list[str]:
+    """Those of what is asked for, and those where `close_subscribers` reaches its user."""
+    if view.is_live_detail:
+        instance = view.live_object if view.live_object is not None else view.get_object()
+        names = [view.get_object_channel(instance)]
+    else:
+        names = list(view.get_live_channels())
+    key = find_user_key(view.request.user)
+    return names if key is None else [*names, user_channel(key), *(pair_channel(key, name) for name in names)]
+
+
 def list_channel(viewset: type) -> str:
     """Where everybody hears that a list of this viewset has changed."""
     return f"live:{viewset.__module__}.{viewset.__qualname__}"
 
 
-def object_channel(viewset: type, pk: Any) -> str:
-    """Where those hear of an object who have opened its own URL."""
-    return channel_name(list_channel(viewset) + ":{pk}", pk=pk)
+def object_channel(viewset: type, instance: Model) -> str:
+    """Where those hear of an object who have opened its own URL; the database is named where it is not the default.
+
+    It is that which the object is written to, wherever it was read from.
+    """
+    model = family_of(viewset, type(instance))
+    alias = router.db_for_write(model, instance=instance)
+    template = list_channel(viewset) + (":{pk}" if alias == DEFAULT_DB_ALIAS else ":{alias}:{pk}")
+    return channel_name(template, pk=_spell(key_of(viewset, instance)), alias=alias)
+
+
+def _spell(key: Any) -> Any:
+    """One spelling for keys that are equal: what is saved may be spelt in another way than what is read back."""
+    if isinstance(key, Decimal):
+        return f"{key.normalize():f}"
+    if isinstance(key, datetime) and key.tzinfo is not None:
+        return key.astimezone(timezone.utc).isoformat()
+    return key
 
 
 def find_user_key(user: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..event import Event
 
-__all__ = ["CREATED", "DELETED", "UPDATED", "change", "invalidate", "reset", "snapshot", "subscribed"]
+__all__ = ["CREATED", "DELETED", "UPDATED", "change", "invalidate", "reset", "snapshot", "spell_pk", "subscribed"]
 
 CREATED, UPDATED, DELETED = "created", "updated", "deleted"
 
@@ -36,6 +36,16 @@ def invalidate() -> Event:
 
 
 def change(action: str, pk: Any, *, data: Any = None) -> Event:
-    """An object has changed. action: CREATED, UPDATED or DELETED. data: its representation for everybody, if any."""
-    said = {"action": action, "pk": pk}
+    """An object has changed. action: CREATED, UPDATED or DELETED. data: its representation for everybody, if any.
+
+    pk: what its URL has; None where that is not known.
+    """
+    said: dict[str, Any] = {"action": action}
+    if pk is not None:
+        said["pk"] = spell_pk(pk)
     return Event(said if data is None else {**said, "data": data})
+
+
+def spell_pk(pk: Any) -> str | int | None:
+    """As messages take it, and URLs have it: text, unless it is a number."""
+    return pk if pk is None or isinstance(pk, (str, int)) else str(pk)

@@ -20,7 +20,7 @@ __all__ = ["check_viewset"]
 # What the class method publish_changes() and signals go by, which know no route.
 _CLASS_NAMES = ("live_public", "live_serializer_class", "live_signals")
 _WATCHED = ("perform_create", "perform_update", "perform_destroy")
-_METHODS = ("get_live_channels", "get_publish_channels", "get_live_serializer_context", "find_live_channels")
+_METHODS = ("get_live_channels", "get_publish_channels", "get_object_channel", "get_live_serializer_context")
 
 
 def check_viewset(viewset: type[Any], initkwargs: Mapping[str, Any]) -> None:

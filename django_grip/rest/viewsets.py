@@ -22,7 +22,7 @@ from ..views.transactions import atomic_requests
 from .auth import authentication, credentials
 from .changes import signals
 from .changes.watch import publish_changes, watch
-from .channels import find_user_key, list_channel, object_channel, pair_channel, user_channel
+from .channels import list_channel, object_channel
 from .http import eventstream, longpoll, metadata, representation
 from .parsers import live_parsers
 from .renderers import live_renderers
@@ -97,6 +97,13 @@ class LiveViewSetMixin:
         ``created``. For changes made elsewhere ``self.request`` is None.
         """
         return [list_channel(type(self))]
+
+    def get_object_channel(self, instance: Any) -> str:
+        """The channel of who has opened the URL of this object. Nothing may go into it that changes with the object.
+
+        It is asked for who opens the URL, and for each change; for those made elsewhere ``self.request`` is None.
+        """
+        return object_channel(type(self), instance)
 
     def get_live_serializer_context(self) -> dict[str, Any]:
         """The context of `live_serializer_class`. There is no request in it: what it makes is for everybody."""
@@ -206,18 +213,6 @@ class LiveViewSetMixin:
             # Routed by hand: as_view({"get": "retrieve"}).
             return find_lookup_name(self) in self.kwargs
         return self.detail
-
-    def find_live_channels(self) -> list[str]:
-        """All channels of this request's connection: its own, and those where `close_subscribers` reaches it."""
-        if self.is_live_detail:
-            instance = self.live_object if self.live_object is not None else self.get_object()
-            channels = [object_channel(type(self), instance.pk)]
-        else:
-            channels = list(self.get_live_channels())
-        key = find_user_key(self.request.user)
-        if key is not None:
-            channels += [user_channel(key), *(pair_channel(key, name) for name in channels)]
-        return channels
 
 
 class LiveModelViewSet(LiveViewSetMixin, ModelViewSet):

@@ -47,3 +47,27 @@ class Bug(Ticket):
 
     class Meta:
         app_label = "rest"
+
+
+class Work(Ticket):
+    """A ticket with a key of its own beside that of all tickets."""
+
+    number = models.AutoField(primary_key=True)
+    ticket = models.OneToOneField(Ticket, models.CASCADE, parent_link=True, related_name="work")
+
+    class Meta:
+        app_label = "rest"
+
+
+class Price(models.Model):
+    amount = models.DecimalField(primary_key=True, max_digits=9, decimal_places=2)
+
+    class Meta:
+        app_label = "rest"
+
+
+class Moment(models.Model):
+    at = models.DateTimeField(primary_key=True)
+
+    class Meta:
+        app_label = "rest"

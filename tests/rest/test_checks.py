@@ -92,6 +92,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("get_live_channels", ["all"], "must be a method, not ['all']."),
     ("get_live_channels", unawaited, "must not be async: nothing here awaits it."),
     ("get_publish_channels", unawaited, "must not be async: nothing here awaits it."),
+    ("get_object_channel", unawaited, "must not be async: nothing here awaits it."),
     ("get_live_serializer_context", unawaited, "must not be async: nothing here awaits it."),
     ("perform_create", unawaited, "must not be async: nothing here awaits it."),
     ("live_recheks", 5, "means nothing: did you mean live_recheck?"),

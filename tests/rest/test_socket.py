@@ -40,7 +40,7 @@ def test_a_list_is_subscribed_to(grip_client: Any) -> None:
 
 def test_an_object_is_subscribed_to(grip_client: Any, ticket: Ticket) -> None:
     with opened(grip_client, f"/by-hand/{ticket.pk}/") as ws:
-        assert ws.channels == {object_channel(TicketViewSet, ticket.pk)}
+        assert ws.channels == {object_channel(TicketViewSet, ticket)}
 
 
 def test_a_user_is_reached_in_all_connections_and_in_those_to_a_channel(grip_client: Any, ticket: Ticket) -> None:
@@ -48,7 +48,7 @@ def test_a_user_is_reached_in_all_connections_and_in_those_to_a_channel(grip_cli
     grip_client.force_login(user)
     for path, own in (
         ("/by-hand/", list_channel(TicketViewSet)),
-        (f"/by-hand/{ticket.pk}/", object_channel(TicketViewSet, ticket.pk)),
+        (f"/by-hand/{ticket.pk}/", object_channel(TicketViewSet, ticket)),
     ):
         with opened(grip_client, path) as ws:
             assert ws.channels == {own, user_channel(user.pk), pair_channel(user.pk, own)}

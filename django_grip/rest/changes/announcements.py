@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +13,21 @@ from django.db import DatabaseError
 from ...exceptions import ItemError, NoProxy
 from ...protocol.formats import HttpStreamFormat, WebSocketMessageFormat
 from ...publisher import publish
-from ..channels import list_channel, object_channel
+from ..channels import list_channel
 from ..events import CREATED, DELETED, UPDATED, change, invalidate
-from .asking import ask_after, find_shown, has_own_channels, make_data, may_tell, name_of, shown_queryset
+from .asking import (
+    NOWHERE,
+    Place,
+    ask_after,
+    depends_on_rows,
+    find_by_key,
+    find_shown,
+    has_own_channels,
+    make_data,
+    may_tell,
+    name_of,
+    shown_queryset,
+)
 
 if TYPE_CHECKING:
     from .batch import Change
@@ -38,7 +50,7 @@ class _Outcome:
 
     last: Change
     action: str
-    before: list[str] | None
+    before: Place
 
     @property
     def pk(self) -> Any:
@@ -61,7 +73,7 @@ def announce(changes: Iterable[Change]) -> None:
 def _announce_group(outbox: _Outbox, changes: Sequence[Change]) -> None:
     for made in changes:
         if made.pk is None:
-            outbox.invalidate(made.viewset, None, made.before or ())
+            outbox.invalidate(made.viewset, None, (made.before and made.before.lists) or ())
     outcomes = list(_coalesce(made for made in changes if made.pk is not None))
     viewset = changes[0].viewset
     told = may_tell(viewset) and len(outcomes) <= MAX_OBJECTS
@@ -73,7 +85,7 @@ def _announce_group(outbox: _Outbox, changes: Sequence[Change]) -> None:
 def _announce_part(outbox: _Outbox, outcomes: Sequence[_Outcome], told: bool) -> None:
     viewset, last = outcomes[0].last.viewset, outcomes[0].last
     rows = None
-    if told or has_own_channels(viewset):
+    if told or depends_on_rows(viewset, last.model):
         pks = [outcome.pk for outcome in outcomes if outcome.action != DELETED or not outcome.last.certain]
         rows = find_shown(viewset, last.model, last.alias, pks) if pks else {}
     for outcome in outcomes:
@@ -98,7 +110,15 @@ def _coalesce(changes: Iterable[Change]) -> Iterator[_Outcome]:
         action = DELETED if not is_there else UPDATED if was_there else CREATED
         # Who made the last change by a request, rather than the signal of the same change, knows that request.
         last = next((made for made in reversed(made_to_it) if made.view is not None), made_to_it[-1])
-        yield _Outcome(last, action, made_to_it[0].before if was_there else [])
+        yield _Outcome(last, action, _find_before(made_to_it[0]) if was_there else NOWHERE)
+
+
+def _find_before(first: Change) -> Place:
+    place = first.before
+    if place is None:
+        by_key = not depends_on_rows(first.viewset, first.model)
+        place = find_by_key(first.viewset, first.model, first.alias, first.pk) if by_key else Place()
+    return place if has_own_channels(first.viewset) else replace(place, lists=[list_channel(first.viewset)])
 
 
 class _Announcement:
@@ -112,26 +132,20 @@ class _Announcement:
         self._told = told
 
     def make(self) -> None:
-        action = self._find_action()
-        if action is None:
-            return
-        before = self._outcome.before
-        if not has_own_channels(self._viewset):
-            before = [] if action == CREATED else [list_channel(self._viewset)]
+        action, before = self._find_action(), self._outcome.before
         if action == DELETED:
-            self._tell_lists(before or [], [])
-            self._say_deleted()
-            return
-        if action == _HIDDEN:
-            self._outbox.invalidate(self._viewset, self._pk, before or ())
-            self._have_asked_again()
-            return
-        after = self._find_channels()
-        is_same = after is not None and before is not None and set(before) == set(after)
-        data = self._make_data() if is_same or action == CREATED else None
-        self._tell_lists(before, after, data)
-        if action == UPDATED:
-            self._say_updated(data, is_same)
+            self._tell_lists(before, NOWHERE)
+            self._say_deleted(before)
+        elif action == _HIDDEN:
+            self._outbox.invalidate(self._viewset, self._pk, before.lists or ())
+            self._have_asked_again(before.own)
+        elif action is not None:
+            after = self._find_after()
+            is_same = None not in (before.lists, after.lists) and set(before.lists or ()) == set(after.lists or ())
+            data = self._make_data() if is_same or action == CREATED else None
+            self._tell_lists(before, after, data)
+            if action == UPDATED:
+                self._say_updated(before, after, data, is_same)
 
     def _find_action(self) -> str | None:
         """What really came of it, by what is shown now; None for nothing."""
@@ -144,52 +158,64 @@ class _Announcement:
         # It is none of those that the viewset shows; or it is there no more.
         return None if action == CREATED else DELETED
 
-    def _find_channels(self) -> list[str] | None:
-        if not has_own_channels(self._viewset):
-            return [list_channel(self._viewset)]
-        assert self._rows is not None  # noqa: S101 - they are there where channels depend on them
-        if self._pk not in self._rows:
-            return []
-        return ask_after(self._viewset, self._outcome.last.view, self._rows[self._pk])
+    def _find_after(self) -> Place:
+        last = self._outcome.last
+        if not depends_on_rows(self._viewset, last.model):
+            return find_by_key(self._viewset, last.model, last.alias, self._pk)
+        assert self._rows is not None  # noqa: S101 - they are there where places depend on them
+        return ask_after(self._viewset, last.view, self._rows[self._pk]) if self._pk in self._rows else NOWHERE
 
     def _make_data(self) -> Any:
         if not self._told or self._rows is None or self._pk not in self._rows:
             return None
         return make_data(self._viewset, self._rows[self._pk])
 
-    def _tell_lists(self, before: list[str] | None, after: list[str] | None, data: Any = None) -> None:
-        """before, after: None where they are not known."""
-        if not self._told or after is None:
-            self._outbox.invalidate(self._viewset, self._pk, dict.fromkeys([*(before or ()), *(after or ())]))
+    def _tell_lists(self, before: Place, after: Place, data: Any = None) -> None:
+        was, now = before.lists, after.lists
+        if not self._told or now is None:
+            self._outbox.invalidate(self._viewset, self._pk, dict.fromkeys([*(was or ()), *(now or ())]))
             return
-        was = after if before is None else before
-        for channel in dict.fromkeys([*was, *after]):
-            action = DELETED if channel not in after else UPDATED if channel in was else CREATED
-            self._outbox.tell(self._viewset, channel, action, self._pk, data)
+        was = now if was is None else was
+        for channel in dict.fromkeys([*was, *now]):
+            if channel in was and channel in now and not _is_renamed(before, after):
+                self._outbox.tell(self._viewset, channel, UPDATED, after.name, data)
+                continue
+            if channel in was:
+                self._outbox.tell(self._viewset, channel, DELETED, before.name)
+            if channel in now:
+                self._outbox.tell(self._viewset, channel, CREATED, after.name, data)
 
-    def _say_updated(self, data: Any, is_same: bool) -> None:
+    def _say_updated(self, before: Place, after: Place, data: Any, is_same: bool) -> None:
         """Tell those who have opened the object's own URL."""
-        channel = object_channel(self._viewset, self._pk)
-        if is_same:
+        channel = before.own or after.own
+        if _is_renamed(before, after):
+            self._say_deleted(before)
+        elif is_same and channel is not None:
             # The right to see it may have gone with an earlier move that not every connection has been asked about
             # yet. So there is data for them only where there are no such rights.
-            self._outbox.tell(self._viewset, channel, UPDATED, self._pk, data if self._viewset.live_public else None)
-            return
-        # It has moved, or may have: they may have lost the right to see it.
-        self._have_asked_again()
+            shown = data if self._viewset.live_public else None
+            self._outbox.tell(self._viewset, channel, UPDATED, after.name, shown)
+        else:
+            # It has moved, or may have: they may have lost the right to see it.
+            self._have_asked_again(channel)
 
-    def _have_asked_again(self) -> None:
+    def _have_asked_again(self, channel: str | None) -> None:
         """A WebSocket's client asks again, and is asked for its authority with that; streams are made to."""
-        channel = object_channel(self._viewset, self._pk)
-        self._outbox.send(self._viewset, self._pk, channel, invalidate())
-        self._outbox.send(self._viewset, self._pk, channel, [HttpStreamFormat(action="hint")])
+        if channel is not None:
+            self._outbox.send(self._viewset, self._pk, channel, invalidate())
+            self._outbox.send(self._viewset, self._pk, channel, [HttpStreamFormat(action="hint")])
 
-    def _say_deleted(self) -> None:
-        channel = object_channel(self._viewset, self._pk)
-        self._outbox.tell(self._viewset, channel, DELETED, self._pk)
-        # There is nothing left to hear of: streams end, and WebSockets are closed.
-        close = WebSocketMessageFormat(action="close", code=NOT_FOUND, reason="deleted")
-        self._outbox.send(self._viewset, self._pk, channel, [HttpStreamFormat(close=True), close])
+    def _say_deleted(self, before: Place) -> None:
+        if before.own is not None:
+            self._outbox.send(self._viewset, self._pk, before.own, change(DELETED, before.name))
+            # There is nothing left to hear of: streams end, and WebSockets are closed.
+            close = WebSocketMessageFormat(action="close", code=NOT_FOUND, reason="deleted")
+            self._outbox.send(self._viewset, self._pk, before.own, [HttpStreamFormat(close=True), close])
+
+
+def _is_renamed(before: Place, after: Place) -> bool:
+    """Whether an object has another URL than before: who knows the old one has to learn that it is gone."""
+    return before.name is not None and before.name != after.name
 
 
 def _find_fate(last: Change) -> str:
@@ -224,7 +250,13 @@ class _Outbox:
                 self.send(viewset, pk, channel, invalidate())
 
     def tell(self, viewset: type[Any], channel: str, action: str, pk: Any, data: Any = None) -> None:
-        """Tell of one object; without its data, if that is more than a proxy takes."""
+        """Tell of one object; without its data, if that is more than a proxy takes. pk: as clients know it.
+
+        Of what they know by no name they hear that there is news.
+        """
+        if pk is None:
+            self.invalidate(viewset, pk, [channel])
+            return
         if data is not None and self.send(viewset, pk, channel, change(action, pk, data=data)):
             return
         if data is None or self._has_proxy:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError
@@ -12,16 +13,21 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
 from ...encoding import decode_json
-from ..channels import list_channel
+from ..channels import list_channel, object_channel
+from ..objects import find_name, is_named_by_key, key_of
 from ..renderers import find_json_renderer
 
 if TYPE_CHECKING:
     from django.db.models import Model, QuerySet
 
 __all__ = [
+    "NOWHERE",
+    "Place",
     "ask_after",
     "ask_before",
-    "family_of",
+    "ask_own",
+    "depends_on_rows",
+    "find_by_key",
     "find_shown",
     "has_own_channels",
     "is_overridden",
@@ -68,37 +74,85 @@ def make_bare_view(viewset: type[Any]) -> Any:
     return view
 
 
-# -- channels ------------------------------------------------------------------------------------------------------
+# -- places --------------------------------------------------------------------------------------------------------
 
 
-def ask_before(viewset: type[Any], view: Any, instance: Model) -> list[str] | None:
-    """Where lists hear of an object before it is changed; None when that cannot be found out, which is logged.
+@dataclass(frozen=True)
+class Place:
+    """Where one is told of an object, as it was at some time.
+
+    lists: the channels of lists; None where that is not known. own: the object's own channel, None likewise.
+    name: what clients call it; None where it has no URL, or none that is known.
+    """
+
+    lists: list[str] | None = None
+    own: str | None = None
+    name: Any = None
+
+
+NOWHERE = Place([])
+
+
+def depends_on_rows(viewset: type[Any], model: type[Model]) -> bool:
+    """Whether it takes more than an object's key to tell of it."""
+    return (
+        has_own_channels(viewset) or is_overridden(viewset, "get_object_channel") or not is_named_by_key(viewset, model)
+    )
+
+
+def ask_before(viewset: type[Any], view: Any, instance: Model) -> Place:
+    """Find an object's place before it is changed. What cannot be found out is logged.
 
     A write does not fail for want of someone to tell. Only an error of the database is raised: within a transaction
     nothing could follow it anyway, and here is its cause.
     """
     try:
-        return _ask(viewset, view, instance)
+        lists = _ask(viewset, view, instance)
     except DatabaseError:
         raise
     except Exception:
         logger.exception("%s: where object %r was, before it was changed, is not known.", name_of(viewset), instance.pk)
-        return None
+        lists = None
+    return ask_own(viewset, view, instance, lists)
 
 
-def ask_after(viewset: type[Any], view: Any, instance: Model) -> list[str] | None:
-    """Where lists hear of an object as it is now; None when that cannot be found out, which is logged."""
+def ask_after(viewset: type[Any], view: Any, instance: Model) -> Place:
+    """Find the place of an object as it is now. What cannot be found out is logged."""
     try:
-        return _ask(viewset, view, instance)
+        lists = _ask(viewset, view, instance)
     except Exception:
         logger.exception("%s: where to tell of object %r is not known.", name_of(viewset), instance.pk)
-        return None
+        lists = None
+    return ask_own(viewset, view, instance, lists)
+
+
+def ask_own(viewset: type[Any], view: Any, instance: Model, lists: list[str] | None = None) -> Place:
+    """Find what an object has of its own, its channel and its name. lists: what is known of its place already."""
+    try:
+        own = _choose_view(viewset, view).get_object_channel(instance)
+        return Place(lists, own, find_name(viewset, instance))
+    except DatabaseError:
+        raise
+    except Exception:
+        logger.exception("%s: who has opened object %r is not known.", name_of(viewset), instance.pk)
+        return Place(lists)
+
+
+def find_by_key(viewset: type[Any], model: type[Model], alias: str, pk: Any) -> Place:
+    """Find an object's place by its key alone, where it does not depend on its row."""
+    pks = model._meta.pk_fields
+    instance = model.from_db(alias, [field.attname for field in pks], pk if len(pks) > 1 else (pk,))
+    return Place([list_channel(viewset)], object_channel(viewset, instance), pk)
+
+
+def _choose_view(viewset: type[Any], view: Any) -> Any:
+    return view if view is not None else make_bare_view(viewset)
 
 
 def _ask(viewset: type[Any], view: Any, instance: Model) -> list[str]:
     if not has_own_channels(viewset):
         return [list_channel(viewset)]
-    channels = (view if view is not None else make_bare_view(viewset)).get_publish_channels(instance)
+    channels = _choose_view(viewset, view).get_publish_channels(instance)
     if isinstance(channels, (str, bytes)) or not isinstance(channels, Iterable):
         raise TypeError(f"get_publish_channels() must return a list of names, not {type(channels).__name__}.")
     names = list(dict.fromkeys(channels))
@@ -111,14 +165,6 @@ def _ask(viewset: type[Any], view: Any, instance: Model) -> list[str]:
 # -- objects -------------------------------------------------------------------------------------------------------
 
 
-def family_of(viewset: type[Any], model: type[Model]) -> type[Model]:
-    """The model whose objects a viewset shows; one and the same for an object by way of its proxies and children."""
-    own = None if viewset.queryset is None else viewset.queryset.model._meta.concrete_model
-    if own is not None and issubclass(model, own):
-        return own  # type: ignore[no-any-return]
-    return model._meta.concrete_model or model
-
-
 def find_shown(viewset: type[Any], model: type[Any], alias: str, pks: Sequence[Any]) -> dict[Any, Model]:
     """Find those objects, as everybody would, that the viewset shows: one query.
 
@@ -129,7 +175,7 @@ def find_shown(viewset: type[Any], model: type[Any], alias: str, pks: Sequence[A
     rows = shown_queryset(viewset)
     if rows is None:
         rows = model._base_manager.all()
-    return {row.pk: row for row in rows.using(alias).filter(pk__in=pks)}
+    return {key_of(viewset, row): row for row in rows.using(alias).filter(pk__in=pks)}
 
 
 def shown_queryset(viewset: type[Any]) -> QuerySet[Any] | None:

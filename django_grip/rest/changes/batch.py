@@ -23,6 +23,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 from django.db import connections, transaction
 
 from .announcements import announce
+from .asking import Place
 
 __all__ = ["Change", "record", "together"]
 
@@ -37,7 +38,7 @@ class Change:
 
     pk: None for many objects of which nobody is told one by one; then `before` is where it is told that there is news.
     action: "created", "updated" or "deleted". alias: of the database.
-    before: the channels it was on before the change; None where that is not known.
+    before: its place before the change; None where that is not known.
     view: the one that was asked for the change, whose request the channels may depend on; None for changes made
     elsewhere. certain: a deletion that certainly happened.
     """
@@ -47,7 +48,7 @@ class Change:
     alias: str
     pk: Any
     action: str
-    before: list[str] | None = None
+    before: Place | None = None
     view: Any = None
     certain: bool = True
     number: int = field(default_factory=lambda: next(_numbers))

@@ -18,7 +18,7 @@ from django.db.models.signals import ModelSignal, m2m_changed, post_delete, post
 
 from ..events import CREATED, DELETED, UPDATED
 from .announcements import MAX_OBJECTS
-from .asking import ask_before, has_own_channels, name_of
+from .asking import Place, ask_before, depends_on_rows, name_of
 from .batch import Change, record
 from .watch import list_changes
 
@@ -91,7 +91,7 @@ class _Listener:
 
     def before_save(self, *, instance: Model, raw: bool, using: str, **kwargs: Any) -> None:
         # What loaddata brings is to be taken as it comes; the rows it refers to may not be there yet.
-        if raw or not has_own_channels(self._viewset) or _will_insert(instance):
+        if raw or not depends_on_rows(self._viewset, self._model) or _will_insert(instance):
             return
         # What the instance was before, only its row still knows.
         pk = self.key_of(instance)
@@ -115,7 +115,7 @@ class _Listener:
     def after_delete(self, *, instance: Model, using: str, **kwargs: Any) -> None:
         self.note(self.key_of(instance), DELETED, using, self._recall(instance))
 
-    def note(self, pk: Any, action: str, using: str, before: list[str] | None = None) -> None:
+    def note(self, pk: Any, action: str, using: str, before: Place | None = None) -> None:
         """Record a change. Nothing is raised: it has been made."""
         try:
             record(Change(self._viewset, self._model, using, pk, action, before))
@@ -127,8 +127,8 @@ class _Listener:
         ours = list(pks)
         for start in range(0, len(ours), MAX_OBJECTS):
             part = ours[start : start + MAX_OBJECTS]
-            before: dict[Any, list[str] | None] = {}
-            if has_own_channels(self._viewset):
+            before: dict[Any, Place] = {}
+            if depends_on_rows(self._viewset, self._model):
                 before = {row.pk: ask_before(self._viewset, None, row) for row in self._rows(using, part)}
             for pk in part:
                 self.note(pk, UPDATED, using, before.get(pk))
@@ -153,12 +153,12 @@ class _Listener:
 
     # From one signal to the next, with the instance: a save that fails in between sends no second one.
 
-    def _remember(self, instance: Model, channels: list[str] | None) -> None:
-        vars(instance._state).setdefault("live_channels", {})[self._viewset] = channels
+    def _remember(self, instance: Model, place: Place) -> None:
+        vars(instance._state).setdefault("live_places", {})[self._viewset] = place
 
-    def _recall(self, instance: Model) -> list[str] | None:
-        channels: list[str] | None = vars(instance._state).get("live_channels", {}).pop(self._viewset, None)
-        return channels
+    def _recall(self, instance: Model) -> Place | None:
+        place: Place | None = vars(instance._state).get("live_places", {}).pop(self._viewset, None)
+        return place
 
 
 class _Relation:

@@ -13,8 +13,9 @@ from django.db.models import Manager, Model, QuerySet
 
 from ..channels import list_channel
 from ..events import CREATED, DELETED, UPDATED
+from ..objects import family_of, key_of
 from .announcements import MAX_OBJECTS
-from .asking import ask_after, ask_before, family_of, has_own_channels, name_of
+from .asking import Place, ask_after, ask_before, ask_own, depends_on_rows, has_own_channels, name_of
 from .batch import Change, record, together
 
 __all__ = ["MAX_OBJECTS", "list_changes", "publish_changes", "watch"]
@@ -45,30 +46,31 @@ def _create(view: Any, save: Callable[..., Any], serializer: Any, *args: Any, **
 
 
 def _update(view: Any, save: Callable[..., Any], serializer: Any, *args: Any, **kwargs: Any) -> Any:
-    olds = [(instance.pk, instance, ask_before(type(view), view, instance)) for instance in _instances_of(serializer)]
+    key = partial(key_of, type(view))
+    olds = [(key(instance), instance, ask_before(type(view), view, instance)) for instance in _instances_of(serializer)]
     with together():
         result = save(serializer, *args, **kwargs)
-        new_pks = {instance.pk for instance in _instances_of(serializer)}
-        before = {pk: channels for pk, _, channels in olds}
+        new_pks = {key(instance) for instance in _instances_of(serializer)}
+        before = {pk: place for pk, _, place in olds}
         for instance in _instances_of(serializer):
-            action = UPDATED if instance.pk in before else CREATED
-            _note(view, instance, action, before.get(instance.pk))
-        for pk, instance, channels in olds:
+            action = UPDATED if key(instance) in before else CREATED
+            _note(view, instance, action, before.get(key(instance)))
+        for pk, instance, place in olds:
             if pk not in new_pks:
                 # A list's update may delete; and what is given another key leaves its old row, or none.
-                _note(view, instance, DELETED, channels, pk=pk, certain=False)
+                _note(view, instance, DELETED, place, pk=pk, certain=False)
     return result
 
 
 def _destroy(view: Any, delete: Callable[..., Any], instance: Any, *args: Any, **kwargs: Any) -> Any:
     if not isinstance(instance, Model):
         return delete(instance, *args, **kwargs)
-    pk, alias = instance.pk, router.db_for_write(type(instance), instance=instance)
-    channels = ask_before(type(view), view, instance)
+    pk, alias = key_of(type(view), instance), router.db_for_write(type(instance), instance=instance)
+    place = ask_before(type(view), view, instance)
     with together():
         result = delete(instance, *args, **kwargs)
         # Django takes the key from what it has deleted. Others may have deleted it in other ways, or hidden it.
-        _note(view, instance, DELETED, channels, pk=pk, alias=alias, certain=instance.pk is None)
+        _note(view, instance, DELETED, place, pk=pk, alias=alias, certain=instance.pk is None)
     return result
 
 
@@ -85,14 +87,14 @@ def _note(
     view: Any,
     instance: Model,
     action: str,
-    before: list[str] | None = None,
+    before: Place | None = None,
     *,
     pk: Any = None,
     alias: str | None = None,
     certain: bool = True,
 ) -> None:
     """Record what a view has done to an object. Nothing is raised: it is done."""
-    pk = instance.pk if pk is None else pk
+    pk = key_of(type(view), instance) if pk is None else pk
     if action == CREATED and instance._state.adding:
         return  # it was not saved
     viewset, model = type(view), type(instance)
@@ -129,11 +131,12 @@ def list_changes(viewset: type[Any], rows: QuerySet[Any], action: str, alias: st
     make = partial(Change, viewset, family_of(viewset, rows.model), alias)
     pks = list(rows.values_list("pk", flat=True)[: MAX_OBJECTS + 1])
     if len(pks) > MAX_OBJECTS:
-        return [make(None, action, list(_channels_of_many(viewset, rows)))]
-    if action != DELETED or not has_own_channels(viewset):
+        return [make(None, action, Place(list(_channels_of_many(viewset, rows))))]
+    if not depends_on_rows(viewset, rows.model):
         return [make(pk, action) for pk in pks]
-    # Afterwards there is nothing left to ask about.
-    return [make(row.pk, action, ask_before(viewset, None, row)) for row in rows]
+    # Of what is deleted nothing is left to ask about afterwards; of other changes it is not known what was before.
+    ask = ask_before if action == DELETED else ask_own
+    return [make(key_of(viewset, row), action, ask(viewset, None, row)) for row in rows]
 
 
 def _channels_of_many(viewset: type[Any], rows: QuerySet[Any]) -> Iterator[str]:
@@ -145,6 +148,6 @@ def _channels_of_many(viewset: type[Any], rows: QuerySet[Any]) -> Iterator[str]:
     objects = rows.iterator(chunk_size=1000)
     while part := list(islice(objects, 1000)):
         for row in part:
-            new = set(ask_before(viewset, None, row) or ()) - seen
+            new = set(ask_before(viewset, None, row).lists or ()) - seen
             seen |= new
             yield from sorted(new)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 
 from ..changes.asking import may_tell
@@ -31,11 +33,11 @@ def shown_serializer(view: Any, *, is_detail: bool) -> Any:
 
 
 def pk_schema(view: Any) -> Schema:
-    """Of what kind the keys are, by the model of the queryset or of the serializer."""
+    """Of what kind the keys in events are, by the model of the queryset or of the serializer: as in the URLs."""
     model = getattr(getattr(view, "queryset", None), "model", None)
     if model is None:
         model = getattr(getattr(getattr(view, "serializer_class", None), "Meta", None), "model", None)
-    field = getattr(getattr(model, "_meta", None), "pk", None)
+    field = _find_field(model, view.lookup_field.split("__"))
     while isinstance(field, models.ForeignKey):
         field = field.target_field
     if isinstance(field, models.IntegerField):
@@ -43,3 +45,18 @@ def pk_schema(view: Any) -> Schema:
     if isinstance(field, models.UUIDField):
         return {"type": "string", "format": "uuid"}
     return {"type": "string"} if isinstance(field, models.CharField) else dict(ANY_PK)
+
+
+def _find_field(model: Any, names: Sequence[str]) -> Any:
+    """The field that a lookup ends at; None for what is none, such as an annotation."""
+    field: Any = None
+    for name in names:
+        if model is None:
+            # The rest says how it is compared, such as "iexact".
+            break
+        try:
+            field = model._meta.pk if name == "pk" else model._meta.get_field(name)
+        except FieldDoesNotExist:
+            return None
+        model = field.related_model if field.is_relation else None
+    return field

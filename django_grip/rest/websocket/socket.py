@@ -49,7 +49,7 @@ NO_WEBSOCKET = "There is no WebSocket at this address."
 class LiveSocket(WebSocketView):
     """One request of a live viewset's WebSocket; `answer` makes it.
 
-    viewset: the view, which has let the subscription in. live_channels: those of `find_live_channels`.
+    viewset: the view, which has let the subscription in. live_channels: those of `find_channels`.
     """
 
     encoding = "json"

@@ -110,6 +110,8 @@ def test_data_is_shown_only_where_it_may_be(document: Any) -> None:
     assert "data" not in payload(document, "api_projects_websocket", "deleted")["properties"]
     assert "data" not in payload(document, "api_tickets_pk_websocket", "updated")["properties"]
     assert payload(document, "api_tickets_pk_websocket", "updated")["properties"]["pk"] == {"type": "integer"}
+    # Found by its slug.
+    assert payload(document, "api_projects_slug_websocket", "updated")["properties"]["pk"] == {"type": "string"}
 
 
 def test_what_is_asked_and_what_is_answered_are_told_apart(document: Any) -> None:
