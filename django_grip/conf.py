@@ -396,6 +396,11 @@ def session_cookie_name() -> str:
     return str(settings.SESSION_COOKIE_NAME)
 
 
+def csrf_cookie_name() -> str:
+    """The cookie that the token against CSRF is in."""
+    return str(settings.CSRF_COOKIE_NAME)
+
+
 def _forget(*, setting: str, **kwargs: object) -> None:
     grip_settings.cache_clear()
     derive_keys.cache_clear()

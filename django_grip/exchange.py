@@ -11,6 +11,7 @@ from django.http import HttpResponse
 from .conf import grip_settings
 from .exceptions import MessageDecodeError, ProtocolError
 from .holds import apply_instruct
+from .late_cookies import leave_newer_cookies
 from .link_headers import warn_of_forgotten_headers
 from .links import LINK_MARK, answer_link, aopen_link, open_link
 from .origins import is_origin_allowed
@@ -99,4 +100,6 @@ def write_response(request: GripHttpRequest, response: HttpResponseBase) -> Http
     if request.grip.link is not None:
         response = answer_link(request, response)
     warn_of_forgotten_headers(request, response)
-    return apply_instruct(request, response)
+    response = apply_instruct(request, response)
+    leave_newer_cookies(request, response)
+    return response

@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase, HttpResponseNotModified
 
 from ..encoding import encode_json
-from ..guard import find_guard, make_guard
+from ..guard import find_guard, make_guard, renew_guard
 from ..protocol.formats import HttpResponseFormat
 from ..publisher import apublish, publish
 from ..refusals import refuse_direct_client
@@ -138,7 +138,8 @@ class LongPollView(GripView):
         if not self.request.grip.proxied:
             # At once, a 304 would make the client ask again, and again.
             return refuse_direct_client()
-        guard = find_guard(self.request.grip.last) or make_guard()
+        known = find_guard(self.request.grip.last)
+        guard = renew_guard(known) if known else make_guard()
         if timeout := guard.find_timeout(self.timeout):
             channels = yield from self.find_channels()
             if not channels:

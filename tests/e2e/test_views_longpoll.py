@@ -185,6 +185,8 @@ def test_who_waits_is_asked_who_it_is_again(site: Site, channel: str) -> None:
         assert for_ada.json() == {"for": "ada", "text": "second"}
         # Logged out meanwhile: a redirect to the log-in page.
         assert (for_bob.status_code, for_bob.content) == (302, b"")
+        # Who logs in in that other window has a new session, whose cookie this late answer does not delete.
+        assert "Set-Cookie" not in for_bob.headers
 
 
 # -- the race ------------------------------------------------------------------------------------------------------
@@ -213,6 +215,26 @@ def test_a_change_between_the_etag_and_the_hold_reaches_all_long_before_the_time
         backstage.open_gate()
         for who, answer in waiting.items():
             assert answer.result().json() == {"for": who, "text": "second"}
+
+
+@pytest.mark.site(wsgi="gunicorn-threads")
+def test_a_change_while_a_reader_is_asked_for_an_earlier_hint_reaches_it_as_well(site: Site, channel: str) -> None:
+    """The time-out is five minutes, as above."""
+    backstage = Backstage(site, channel)
+    write(site, channel, "first")
+    with ExitStack() as stack:
+        answer = Readers(site, stack).ask(f"/views/hinted/{channel}/", '"first"')
+        # Its second look is over.
+        backstage.wait_count(["has read the ETag"], 1 if site.stack.is_embedded else 2)
+        site.wait_subscribed(f"{PREFIX}document:{channel}", mode="response")
+        write(site, f"{channel}-stop", "yes")
+        write(site, channel, "first")
+        backstage.wait_count(["stops"], 1)
+        # It has compared with "first", and is not held: this hint goes by it.
+        write(site, channel, "second")
+        write(site, f"{channel}-stop", "")
+        backstage.open_gate()
+        assert answer.result().json()["text"] == "second"
 
 
 # -- a part of the whole goes away ---------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...guard import MIN_TIMEOUT, Guard, find_guard, make_guard
+from ...guard import MIN_TIMEOUT, Guard, find_guard, make_guard, renew_guard
 from ..channels import find_channels
 from .caching import keep_out_of_cache
 from .prefer import build_preference_applied, parse_wait
@@ -36,7 +36,7 @@ class LongPoll(NamedTuple):
 
     def wait(self, response: Response) -> None:
         """Hold the answer, which is a 304, if the time is not over."""
-        guard = self.guard or make_guard()
+        guard = renew_guard(self.guard) if self.guard else make_guard()
         timeout = guard.find_timeout(self.wait_seconds)
         if timeout:
             instruct = self.grip.start_instruct()

@@ -83,6 +83,18 @@ class SlowDocument(PatientDocument):
         return super().get_channels()
 
 
+class HintedDocument(PatientDocument):
+    """Stops there as well, if it is asked while a document of its name and "-stop" has a text."""
+
+    def get_channels(self) -> Any:
+        name = self.kwargs["name"]
+        journal.append(name, ["has read the ETag"])
+        if _read(f"{name}-stop"):
+            journal.append(name, ["stops"])
+            gates.pass_through(name)
+        return super().get_channels()
+
+
 class Hashed(LongPollView):
     """Has no version of its own: what it would answer is hashed."""
 
@@ -126,6 +138,7 @@ urlpatterns = [
     path("patient/<name>/", PatientDocument.as_view()),
     path("noted/<name>/", NotedDocument.as_view()),
     path("slow/<name>/", SlowDocument.as_view()),
+    path("hinted/<name>/", HintedDocument.as_view()),
     path("hashed/<name>/", Hashed.as_view()),
     path("member-document/<name>/", MemberDocument.as_view()),
     path("write/<name>/", write),
