@@ -40,17 +40,22 @@ class Command(BaseCommand):
         parser.add_argument(
             "--title", default="Realtime endpoints", help="The document's title (default: %(default)s)."
         )
-        parser.add_argument("--api-version", default="1.0.0", help="The version of the API (default: %(default)s).")
+        parser.add_argument(
+            "--api-version",
+            metavar="VERSION",
+            help="The document's version (default: 1.0.0), and the version of the API that it describes.",
+        )
         parser.add_argument("--urlconf", help="The module of another URLconf than ROOT_URLCONF.")
         parser.add_argument("--format", choices=["json", "yaml"], default="json", help="default: %(default)s")
         parser.add_argument("--output", metavar="FILE", help="Write into this file (default: to standard output).")
 
     def handle(self, *args: Any, **options: Any) -> None:
         write = _choose_format(options["format"])
-        channels, failures = _describe_all(options["urlconf"])
+        version = options["api_version"]
+        channels, failures = _describe_all(options["urlconf"], version)
         try:
             document = build_document(
-                channels, title=options["title"], version=options["api_version"], servers=options["server"]
+                channels, title=options["title"], version=version or "1.0.0", servers=options["server"]
             )
         except UsageError as error:
             raise CommandError(str(error)) from error
@@ -68,7 +73,7 @@ class Command(BaseCommand):
             raise CommandError(f"{output}: {error.strerror or error}") from error
 
 
-def _describe_all(urlconf: str | None) -> tuple[list[Channel], list[str]]:
+def _describe_all(urlconf: str | None, version: str | None) -> tuple[list[Channel], list[str]]:
     """All channels; and of each endpoint that cannot be described, which it is and why."""
     try:
         endpoints = find_endpoints(urlconf)
@@ -78,7 +83,7 @@ def _describe_all(urlconf: str | None) -> tuple[list[Channel], list[str]]:
         raise CommandError(f"There is no module {urlconf!r}.") from error
     channels: list[Channel] = []
     failures: list[str] = []
-    describers = _make_describers(endpoints)
+    describers = _make_describers(endpoints, version)
     for endpoint in endpoints:
         if endpoint.is_suffixed:
             continue
@@ -89,14 +94,14 @@ def _describe_all(urlconf: str | None) -> tuple[list[Channel], list[str]]:
     return channels, failures
 
 
-def _make_describers(endpoints: list[Endpoint]) -> list[Describer]:
+def _make_describers(endpoints: list[Endpoint], version: str | None) -> list[Describer]:
     """Who describes an endpoint, the most special first: the first that knows it."""
     if not any(_is_of_rest(endpoint) for endpoint in endpoints):
         # Django REST framework may not even be there.
         return [describe_view]
     from ...rest.schemas.asyncapi import make_describer
 
-    return [make_describer(endpoints), describe_view]
+    return [make_describer(endpoints, version=version), describe_view]
 
 
 def _is_of_rest(endpoint: Endpoint) -> bool:

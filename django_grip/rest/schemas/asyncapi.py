@@ -16,11 +16,12 @@ from .serializers import Remembered, SerializerSchemas
 __all__ = ["make_describer", "make_serializer_schemas"]
 
 
-def make_describer(
-    endpoints: Sequence[Endpoint], schemas: SerializerSchemas | None = None
-) -> Callable[[Endpoint], list[Channel]]:
-    """What describes an endpoint, or returns nothing if it is none of these. endpoints: all of the URLconf."""
-    remembered = Remembered(make_serializer_schemas() if schemas is None else schemas)
+def make_describer(endpoints: Sequence[Endpoint], *, version: str | None = None) -> Callable[[Endpoint], list[Channel]]:
+    """What describes an endpoint, or returns nothing if it is none of these.
+
+    endpoints: all of the URLconf. version: that of the API which is described, where it is not the route's own.
+    """
+    remembered = Remembered(make_serializer_schemas(version))
     plain = [endpoint for endpoint in endpoints if not endpoint.is_suffixed]
 
     def describe(endpoint: Endpoint) -> list[Channel]:
@@ -35,14 +36,12 @@ def make_describer(
     return describe
 
 
-def make_serializer_schemas(*, with_spectacular: bool | None = None) -> SerializerSchemas:
-    """What makes the schemas. with_spectacular: None: if drf-spectacular is installed."""
-    if with_spectacular is None:
-        with_spectacular = find_spec("drf_spectacular") is not None
-    if with_spectacular:
+def make_serializer_schemas(version: str | None = None) -> SerializerSchemas:
+    """What makes the schemas: drf-spectacular, if it is installed."""
+    if find_spec("drf_spectacular") is not None:
         from .from_spectacular import SpectacularSchemas
 
-        return SpectacularSchemas()
+        return SpectacularSchemas(version)
     from .from_drf import DRFSchemas
 
-    return DRFSchemas()
+    return DRFSchemas(version)

@@ -14,6 +14,7 @@ from ...asyncapi.components import PREFIX
 from ...endpoints import Endpoint
 from .json_schema import Schema, for_requests, for_responses, to_json_schema
 from .serializers import Described
+from .versions import set_version
 
 __all__ = ["DRFSchemas"]
 
@@ -23,11 +24,15 @@ _READS, _WRITES = frozenset({"GET"}), frozenset({"POST", "PUT", "PATCH"})
 
 
 class DRFSchemas:
-    """Schemas by Django REST framework's own mapping of fields."""
+    """Schemas by Django REST framework's own mapping of fields. version: see `set_version`."""
+
+    def __init__(self, version: str | None = None) -> None:
+        self._version = version
 
     def describe_action(self, endpoint: Endpoint, method: str) -> Described:
         view = BaseSchemaGenerator().create_view(endpoint.view, method)
         view.request = _make_request(endpoint, method)
+        set_version(view, endpoint, self._version)
         # As drf-spectacular has it: for what a viewset cannot tell without a user.
         view.swagger_fake_view = True
         mapper = _Mapper(view)

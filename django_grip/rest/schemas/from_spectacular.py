@@ -15,6 +15,7 @@ from drf_spectacular.settings import patched_settings, spectacular_settings
 from ...endpoints import Endpoint
 from .json_schema import Schema, to_json_schema
 from .serializers import Described
+from .versions import set_version
 
 __all__ = ["SpectacularSchemas"]
 
@@ -23,7 +24,10 @@ _SETTINGS = {"COMPONENT_SPLIT_REQUEST": True, "COMPONENT_SPLIT_PATCH": True}
 
 
 class SpectacularSchemas:
-    """Schemas as drf-spectacular makes them: ``extend_schema`` and extensions count."""
+    """Schemas as drf-spectacular makes them: ``extend_schema``, extensions and hooks count. version: see `set_version`."""
+
+    def __init__(self, version: str | None = None) -> None:
+        self._version = version
 
     def describe_action(self, endpoint: Endpoint, method: str) -> Described:
         # It keeps what it makes alive.
@@ -32,6 +36,7 @@ class SpectacularSchemas:
         with _working():
             view: Any = generator.create_view(endpoint.view, method)
             view.request = spectacular_settings.GET_MOCK_REQUEST(method, endpoint.address, view, None)
+            set_version(view, endpoint, self._version)
             schema = view.schema if isinstance(view.schema, AutoSchema) else _own_schema(view)
             operation = schema.get_operation(endpoint.address, endpoint.address, "^/", method, registry)
         if operation is None:
