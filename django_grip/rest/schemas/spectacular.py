@@ -20,6 +20,7 @@ from .openapi_live import add_live
 
 __all__ = ["LiveViewSetExtension"]
 
+_LIVE_FORMATS = ("ndjson", "sse")
 # The formats of `rest.renderers` that are not for clients.
 _HIDDEN = {"media_type": CONTENT_TYPE, "format": "websocket"}
 
@@ -103,9 +104,12 @@ class LiveOperations(AutoSchema):
 
     def map_renderers(self, attribute: str) -> list[str]:
         found: list[str] = [each for each in super().map_renderers(attribute) if each != _HIDDEN.get(attribute)]
-        if attribute == "format" and self._is_live() and "sse" not in found:
-            found.append("sse")
-        return found
+        if attribute != "format" or not self._is_live():
+            return found
+        named = {renderer.format for renderer in self.view.renderer_classes}
+        own = [each for each in found if each in named or each not in _LIVE_FORMATS]
+        # No parameter where there would be none without us: clients choose by Accept.
+        return list(dict.fromkeys([*found, *_LIVE_FORMATS])) if len(own) > 1 else own
 
     def map_parsers(self) -> list[str]:
         return [each for each in super().map_parsers() if each != CONTENT_TYPE]

@@ -14,8 +14,11 @@ import pytest
 from django.core.management import call_command
 from django.urls import include, path
 from rest_framework.decorators import action
+from rest_framework.renderers import BaseRenderer, BrowsableAPIRenderer, JSONRenderer
 from rest_framework.response import Response
 from rest_framework.routers import DefaultRouter
+
+from django_grip.rest import EventStreamRenderer
 
 from ..models import Ticket
 from ..project import TicketSerializer
@@ -139,10 +142,28 @@ def test_the_package_does_not_speak_in_the_place_of_the_project(document: Any) -
     assert "description" not in document["paths"]["/api/projects/"]["post"]
 
 
-def test_formats_are_those_that_clients_may_ask_for(document: Any) -> None:
-    parameters = document["paths"]["/api/tickets/"]["get"]["parameters"]
-    (enum,) = [each["schema"]["enum"] for each in parameters if each["name"] == "format"]
-    assert enum == ["json", "ndjson", "sse"]
+class CSVRenderer(BaseRenderer):
+    media_type = "text/csv"
+    format = "csv"
+
+
+@pytest.mark.parametrize(
+    ("renderers", "formats"),
+    [
+        # Without a choice of the project's own there is no parameter, as without the live transports.
+        ([JSONRenderer], None),
+        ([JSONRenderer, BrowsableAPIRenderer], None),
+        ([JSONRenderer, CSVRenderer], ["csv", "json", "ndjson", "sse"]),
+        ([JSONRenderer, EventStreamRenderer], ["json", "ndjson", "sse"]),
+    ],
+)
+def test_formats_are_those_that_clients_may_ask_for(
+    monkeypatch: pytest.MonkeyPatch, renderers: Any, formats: list[str] | None
+) -> None:
+    monkeypatch.setattr(TicketViewSet, "renderer_classes", renderers)
+    parameters = make()["paths"]["/api/tickets/"]["get"]["parameters"]
+    found = [sorted(each["schema"]["enum"]) for each in parameters if each["name"] == "format"]
+    assert found == ([] if formats is None else [formats])
 
 
 @pytest.mark.parametrize(
