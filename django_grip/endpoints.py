@@ -50,8 +50,7 @@ def find_endpoints(urlconf: Any = None) -> list[Endpoint]:
     found: dict[str, Endpoint] = {}
     for endpoint in _walk(get_resolver(urlconf).url_patterns, "/", {}, ""):
         found.setdefault(endpoint.address, endpoint)
-    endpoints = list(found.values())
-    return [_mark_suffixed(endpoint, endpoints) for endpoint in endpoints]
+    return _mark_suffixed(list(found.values()))
 
 
 def find_view(callback: Callable[..., Any]) -> Callable[..., Any]:
@@ -141,17 +140,19 @@ def _escape(text: str) -> str:
     return text.replace("{", "%7B").replace("}", "%7D")
 
 
-def _mark_suffixed(endpoint: Endpoint, endpoints: list[Endpoint]) -> Endpoint:
-    if any(_is_suffixed(endpoint, other) for other in endpoints):
-        return replace(endpoint, is_suffixed=True)
-    return endpoint
+def _mark_suffixed(endpoints: list[Endpoint]) -> list[Endpoint]:
+    """Mark those that are another one with ".json" or the like behind, as `format_suffix_patterns` routes it."""
+    # A view need not be hashable.
+    plain = {(id(endpoint.view), endpoint.address.rstrip("/")) for endpoint in endpoints}
+    return [
+        replace(endpoint, is_suffixed=True) if (id(endpoint.view), _strip_suffix(endpoint)) in plain else endpoint
+        for endpoint in endpoints
+    ]
 
 
-def _is_suffixed(endpoint: Endpoint, other: Endpoint) -> bool:
-    """Whether the one is the other with ".json" or the like behind, as `format_suffix_patterns` routes it."""
-    if other.view is not endpoint.view:
-        return False
-    rest = endpoint.address.rstrip("/").removeprefix(other.address.rstrip("/"))
-    found = re.fullmatch(r"(/?)(\.?)\{(\w+)\}", rest)
+def _strip_suffix(endpoint: Endpoint) -> str | None:
+    """The address without a format suffix; None if it ends in none."""
+    found = re.fullmatch(r"(.*?)(/?)(\.?)\{(\w+)\}", endpoint.address.rstrip("/"), re.DOTALL)
     # The dot is part of the address, or of what the parameter has to match.
-    return found is not None and bool(found[2] or (endpoint.parameters.get(found[3]) or "").startswith("\\."))
+    has_dot = found is not None and (found[3] or (endpoint.parameters.get(found[4]) or "").startswith("\\."))
+    return found[1] if found is not None and has_dot else None

@@ -26,6 +26,9 @@ __all__ = [
 _METHODS = ("get", "post", "put", "patch", "delete")
 _DATALESS_METHODS = ("get", "delete")
 
+# Of what a router has made of a viewset in one place: its class, the basename, the namespace.
+_Key = tuple[type | None, str | None, str]
+
 
 @dataclass(frozen=True)
 class Route:
@@ -69,7 +72,7 @@ def find_routes(viewset: type, basename: str | None, match: ResolverMatch) -> Se
     """All routes that a router has made of a viewset where a match was found; none, if it was routed by hand."""
     if not basename:
         return ()
-    return _find_routes(get_resolver(get_urlconf()), match.namespace, viewset, basename)
+    return _find_routes(get_resolver(get_urlconf()), (viewset, basename, match.namespace))
 
 
 def is_mapped(match: ResolverMatch, route: Route, viewset: type, basename: str | None) -> bool:
@@ -84,13 +87,7 @@ def routes_of(
     viewset: type | None, basename: str | None, namespace: str, endpoints: Iterable[Endpoint]
 ) -> dict[str, Endpoint]:
     """Of some endpoints those that a router has made of a viewset in one namespace, by their names."""
-    found: dict[str, Endpoint] = {}
-    for endpoint in endpoints if basename else ():
-        is_its = endpoint.view_class is viewset and endpoint.initkwargs.get("basename") == basename
-        # Those with a format suffix have the same names.
-        if is_its and endpoint.name and endpoint.name.rpartition(":")[0] == namespace:
-            found.setdefault(endpoint.name, endpoint)
-    return found
+    return _group(endpoints).get((viewset, basename, namespace), {})
 
 
 def read_route(endpoint: Endpoint) -> Route:
@@ -107,8 +104,26 @@ def read_route(endpoint: Endpoint) -> Route:
     )
 
 
-# Once for each resolver, which Django makes anew when the URLconf is another one.
+# Once for each resolver, which Django makes anew when the URLconf is another one. Nothing here depends on what differs
+# from one request to the next, as addresses do on the language.
 @lru_cache(maxsize=256)
-def _find_routes(resolver: URLResolver, namespace: str, viewset: type, basename: str) -> tuple[Route, ...]:
-    endpoints = routes_of(viewset, basename, namespace, find_endpoints(resolver.urlconf_name))
-    return tuple(read_route(endpoint) for endpoint in endpoints.values())
+def _find_routes(resolver: URLResolver, key: _Key) -> tuple[Route, ...]:
+    return tuple(read_route(endpoint) for endpoint in _group_all(resolver).get(key, {}).values())
+
+
+@lru_cache(maxsize=16)
+def _group_all(resolver: URLResolver) -> dict[_Key, dict[str, Endpoint]]:
+    """What there is of all viewsets: the URLconf is read once, and not by each of them."""
+    return _group(find_endpoints(resolver.urlconf_name))
+
+
+def _group(endpoints: Iterable[Endpoint]) -> dict[_Key, dict[str, Endpoint]]:
+    """The endpoints that routers have made of viewsets, each group by their names."""
+    found: dict[_Key, dict[str, Endpoint]] = {}
+    for endpoint in endpoints:
+        basename = endpoint.initkwargs.get("basename")
+        if basename and endpoint.name:
+            key = endpoint.view_class, basename, endpoint.name.rpartition(":")[0]
+            # Those with a format suffix have the same names.
+            found.setdefault(key, {}).setdefault(endpoint.name, endpoint)
+    return found
