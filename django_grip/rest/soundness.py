@@ -23,8 +23,8 @@ _WATCHED = ("perform_create", "perform_update", "perform_destroy")
 _METHODS = ("get_live_channels", "get_publish_channels", "get_object_channel", "get_live_serializer_context")
 
 
-def check_viewset(viewset: type[Any], initkwargs: Mapping[str, Any]) -> None:
-    """Refuse a class that cannot work, with what to change. initkwargs: those of ``as_view``.
+def check_viewset(viewset: type[Any], initkwargs: Mapping[str, Any], actions: Mapping[str, str] | None = None) -> None:
+    """Refuse a class that cannot work, with what to change. initkwargs, actions: those of ``as_view``.
 
     Raises: ImproperlyConfigured; TypeError for an argument that is no route's own.
     """
@@ -44,6 +44,7 @@ def check_viewset(viewset: type[Any], initkwargs: Mapping[str, Any]) -> None:
             raise ImproperlyConfigured(f"{name}.{attribute} must be {wanted}, not {value!r}.")
     _check_actions(viewset, initkwargs.get("live_actions", viewset.live_actions))
     _check_methods(viewset)
+    _check_sync(viewset, (actions or {}).values())
 
 
 def _check_spelling(viewset: type[Any]) -> None:
@@ -76,9 +77,15 @@ def _check_methods(viewset: type[Any]) -> None:
         method = getattr(viewset, name)
         if not callable(method):
             raise ImproperlyConfigured(f"{viewset.__name__}.{name} must be a method, not {method!r}.")
-    for name in (*_METHODS, *_WATCHED):
+
+
+def _check_sync(viewset: type[Any], actions: Iterable[str]) -> None:
+    for name in (*_METHODS, *_WATCHED, "dispatch", *actions):
         if iscoroutinefunction(getattr(viewset, name, None)):
             raise ImproperlyConfigured(f"{viewset.__name__}.{name} must not be async: nothing here awaits it.")
+    # Django says so of a view's handlers, and packages for async viewsets (adrf) of theirs.
+    if getattr(viewset, "view_is_async", False):
+        raise ImproperlyConfigured(f"{viewset.__name__} must not be async: nothing here awaits what it does.")
 
 
 # -- what each attribute has to be; None when it is ------------------------------------------------------------------

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from django.db import connections
 from django.db.models import Model, QuerySet
 from django.http.response import HttpResponseBase
 from rest_framework.authentication import BaseAuthentication
@@ -18,7 +17,7 @@ from rest_framework.viewsets import ModelViewSet
 
 from ..conf import read_origins
 from ..refusals import is_handshake, refuse_plain_request
-from ..views.transactions import atomic_requests
+from ..views.transactions import ExemptDatabases, atomic_requests
 from .auth import authentication, credentials
 from .changes import signals
 from .changes.watch import publish_changes, watch
@@ -81,6 +80,9 @@ class LiveViewSetMixin:
         lookup_field: str
         lookup_url_kwarg: str | None
 
+    # Those around which the project wants no transaction of a request's; as_view() hands them on.
+    _exempt_databases = frozenset[str]()
+
     # The object of a detail route, as get_object() found it in this request.
     live_object: Model | None = None
 
@@ -136,12 +138,13 @@ class LiveViewSetMixin:
 
     @classmethod
     def as_view(cls, actions: Mapping[str, str] | None = None, **initkwargs: Any) -> Callable[..., Any]:
-        check_viewset(cls, initkwargs)
+        check_viewset(cls, initkwargs, actions)
         if cls.live_signals:
             signals.connect(cls)
-        view = super().as_view(actions, **initkwargs)  # type: ignore[misc]
+        exempt = ExemptDatabases()
+        view = super().as_view(actions, **initkwargs, **exempt.as_initkwargs())  # type: ignore[misc]
         # Django's own transaction would be one around all messages of a WebSocket; dispatch() makes its own.
-        view._non_atomic_requests = set(connections.settings)
+        exempt.put_on(view)
         # GripMiddleware reads it before the view is called.
         view.allowed_origins = read_origins(initkwargs.get("allowed_origins", cls.allowed_origins))
         return view  # type: ignore[no-any-return]
@@ -156,7 +159,7 @@ class LiveViewSetMixin:
             return refuse_plain_request(request)
         eventstream.recall(request)
         credentials.restore(self, request)
-        with atomic_requests(getattr(self.dispatch, "_non_atomic_requests", ())):
+        with atomic_requests(self._exempt_databases):
             return super().dispatch(request, *args, **kwargs)  # type: ignore[misc, no-any-return]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connections
 from django.http import HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.utils.functional import classproperty
@@ -19,7 +18,7 @@ from django.views import View
 from .flow import Course, arun, run
 from .publishing import PublishingMixin
 from .refusal import Refusal
-from .transactions import HookTransaction, find_atomic_databases
+from .transactions import ExemptDatabases, HookTransaction, find_atomic_databases
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -53,6 +52,8 @@ class GripView(PublishingMixin, View):
         request: GripHttpRequest
 
     _hooks_are_async: ClassVar[bool]
+    # Of the databases with ATOMIC_REQUESTS, those that the project exempts; as_view() hands them on.
+    _exempt_databases = frozenset[str]()
     _atomic_databases: Sequence[str]
 
     # -- the class -------------------------------------------------------------------------------------------------
@@ -71,11 +72,12 @@ class GripView(PublishingMixin, View):
                 raise TypeError(f"{cls.__name__}.as_view() takes no {name!r}: define it as a method in a subclass.")
         cls.check_class(initkwargs)
         cls._hooks_are_async = cls._has_async_hooks()
-        view = super().as_view(**initkwargs)
+        exempt = ExemptDatabases()
+        view = super().as_view(**initkwargs, **exempt.as_initkwargs())
         if cls.view_is_async:
             view = _make_async(cls, view)
         # Each hook call has a transaction of its own instead of one around all messages of a request.
-        view._non_atomic_requests = set(connections.settings)  # type: ignore[attr-defined]
+        exempt.put_on(view)
         return view
 
     @classmethod
@@ -141,7 +143,7 @@ class GripView(PublishingMixin, View):
             raise ImproperlyConfigured(
                 f'{type(self).__name__} needs "django_grip.GripMiddleware" in MIDDLEWARE; put it first.'
             )
-        self._atomic_databases = find_atomic_databases(getattr(self.dispatch, "_non_atomic_requests", ()))
+        self._atomic_databases = find_atomic_databases(self._exempt_databases)
         course = self.course()
         return arun(course) if self.view_is_async else run(course)
 

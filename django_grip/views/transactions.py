@@ -5,20 +5,49 @@ Several messages share a request, so one transaction around it would undo the ea
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from django.db import connections, transaction
 
 from .flow import blocking
 
-__all__ = ["HookTransaction", "atomic_requests", "find_atomic_databases"]
+__all__ = ["ExemptDatabases", "HookTransaction", "atomic_requests", "find_atomic_databases"]
+
+# Of a view's instances.
+_ATTRIBUTE = "_exempt_databases"
+
+
+class ExemptDatabases(set[str]):
+    """What a view has as its ``_non_atomic_requests`` that makes its transactions by itself.
+
+    To Django, which asks whether an alias is in it, they all are. Its elements are those that the project exempts, by
+    ``transaction.non_atomic_requests`` of ``dispatch`` or of the view that ``as_view()`` has made.
+    """
+
+    def __contains__(self, alias: object) -> bool:
+        return True
+
+    def as_initkwargs(self) -> dict[str, Any]:
+        """What makes it an attribute of all instances that a view makes."""
+        return {_ATTRIBUTE: self}
+
+    def put_on(self, view: Callable[..., Any]) -> None:
+        """Let the view that was made with it have it, and what `dispatch` is exempt from. Tools do not see it."""
+        self.update(getattr(view, "_non_atomic_requests", ()))
+        view._non_atomic_requests = self  # type: ignore[attr-defined]
+        for name in ("initkwargs", "view_initkwargs"):
+            if hasattr(view, name):
+                given = getattr(view, name)
+                setattr(view, name, {key: value for key, value in given.items() if key != _ATTRIBUTE})
 
 
 def find_atomic_databases(exempt: Iterable[str] = ()) -> list[str]:
     """The aliases of the databases with ``ATOMIC_REQUESTS``, without those that a view exempts."""
+    named = set(exempt)
     return [
-        alias for alias, database in connections.settings.items() if database["ATOMIC_REQUESTS"] and alias not in exempt
+        alias for alias, database in connections.settings.items() if database["ATOMIC_REQUESTS"] and alias not in named
     ]
 
 

@@ -95,6 +95,8 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("get_object_channel", unawaited, "must not be async: nothing here awaits it."),
     ("get_live_serializer_context", unawaited, "must not be async: nothing here awaits it."),
     ("perform_create", unawaited, "must not be async: nothing here awaits it."),
+    ("list", unawaited, "must not be async: nothing here awaits it."),
+    ("dispatch", unawaited, "must not be async: nothing here awaits it."),
     ("live_recheks", 5, "means nothing: did you mean live_recheck?"),
     ("get_publish_channel", lambda self, ticket: [], "means nothing: did you mean get_publish_channels?"),
     ("get_live_channel", lambda self: [], "means nothing: did you mean get_live_channels?"),
@@ -111,6 +113,17 @@ def test_what_cannot_work_is_refused_with_what_to_change(attribute: str, value: 
     with pytest.raises(ImproperlyConfigured) as raised:
         viewset(**{attribute: value}).as_view({"get": "list"})
     assert str(raised.value) == f"Tickets.{attribute} {text}"
+
+
+def test_an_async_viewset_is_refused_however_it_is_called() -> None:
+    """Packages that make viewsets async have sync methods beside the async ones, and say so as Django's views do."""
+    both = viewset(view_is_async=True, alist=unawaited)
+    with pytest.raises(ImproperlyConfigured, match=r"^Tickets must not be async: nothing here awaits what it does\.$"):
+        both.as_view({"get": "list"})
+    with pytest.raises(ImproperlyConfigured, match=r"^Tickets\.alist must not be async: nothing here awaits it\.$"):
+        both.as_view({"get": "alist"})
+    with pytest.raises(ImproperlyConfigured, match=r"^Tickets must not be async"):
+        both.connect_live_signals()
 
 
 ROUTES: list[tuple[str, Any]] = [("live_recheck", 0), ("live_actions", "list"), ("live_max_wait", 1)]

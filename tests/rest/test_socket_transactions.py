@@ -43,6 +43,32 @@ FAILURES = {
 }
 
 
+@pytest.mark.parametrize("is_exempt", [True, False], ids=["exempt", "not exempt"])
+def test_what_is_exempted_where_it_is_routed_has_no_transaction(
+    grip_client: Any, routes: Any, is_atomic: bool, is_exempt: bool
+) -> None:
+    seen: list[bool] = []
+
+    class Seeing(TicketViewSet):
+        authentication_classes = []
+
+        def initial(self, request: Any, *args: Any, **kwargs: Any) -> None:
+            seen.append(connection.in_atomic_block)
+            super().initial(request, *args, **kwargs)
+
+    view = Seeing.as_view({"get": "list"})
+    routes.add_view("seeing/", transaction.non_atomic_requests(view) if is_exempt else view)
+    # Another route of the viewset is another view.
+    routes.add_view("others/", Seeing.as_view({"get": "list"}))
+    assert grip_client.get("/seeing/").status_code == 200
+    with opened(grip_client, "/seeing/") as ws:
+        assert ask(ws, "list")["status"] == 200
+    grip_client.get("/others/")
+    is_wrapped = is_atomic and not is_exempt
+    # The request; the opening, the message and its action; the request for the other route.
+    assert seen == [is_wrapped, is_wrapped, is_wrapped, is_wrapped, is_atomic]
+
+
 @pytest.mark.parametrize(("error", "status"), FAILURES.values(), ids=FAILURES)
 def test_one_actions_failure_undoes_its_own_changes_and_no_others(
     grip_client: Any, monkeypatch: pytest.MonkeyPatch, is_atomic: bool, error: Exception, status: int

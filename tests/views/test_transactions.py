@@ -12,6 +12,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db import connections, transaction
 from django.http import Http404
+from django.urls import path
 from django.utils.decorators import method_decorator
 
 from django_grip.views import LongPollView, StreamView, WebSocketView
@@ -218,6 +219,17 @@ def test_a_view_can_exempt_a_database(opened):
             self.send(f"{[connections[alias].in_atomic_block for alias in FILES]}")
 
     assert sent(events_of(opened(View).send(text("x")))) == [b"[False, True]"]
+
+
+def test_a_route_can_exempt_a_database(routes, connect, databases):
+    class View(WebSocketView):
+        def on_message(self, message):
+            self.send(f"{[connections[alias].in_atomic_block for alias in FILES]}")
+
+    routes.urlpatterns.append(path("ws/", transaction.non_atomic_requests(using="files")(View.as_view())))
+    ws = connect("/ws/")
+    ws.open()
+    assert sent(events_of(ws.send(text("x")))) == [b"[False, True]"]
 
 
 def test_without_atomic_requests_there_are_no_transactions(routes, connect):

@@ -184,7 +184,7 @@ def _subscribe(view: Any, base: GripHttpRequest, *, is_opening: bool) -> tuple[H
     if not is_opening:
         # Each action is throttled by itself; these requests are the proxy's.
         view.check_throttles = lambda request: None
-    with atomic_requests(getattr(view.dispatch, "_non_atomic_requests", ())):
+    with atomic_requests(view._exempt_databases):
         try:
             return None, _ask(view)
         except Exception as error:  # noqa: BLE001 - DRF raises again what is not its own
