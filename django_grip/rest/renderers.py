@@ -17,6 +17,7 @@ from ..protocol.sse import encode_sse
 from ..protocol.websocket_events import CONTENT_TYPE
 from .browsable import live_browsable
 from .media_types import EVENT_STREAM_TYPE, JSON_TYPE, NDJSON_TYPE
+from .websocket.requests import is_stand_in
 
 __all__ = [
     "EventStreamRenderer",
@@ -123,8 +124,16 @@ class NDJSONRenderer(_JSONBasedRenderer):
             _add_links(data, (renderer_context or {}).get("response"))
         elif not isinstance(data, (list, tuple)):
             rows = [data]
+        if not rows and (response := (renderer_context or {}).get("response")) is not None:
+            response.add_post_render_callback(_name_type)
         # Nothing of the context: an indent would make several lines of a row.
         return b"".join(self.to_json(row) + b"\n" for row in rows)
+
+
+def _name_type(response: Any) -> None:
+    """Say again what an empty answer is: of what has no bytes DRF takes the Content-Type away."""
+    if response.status_code != 304:
+        response.headers.setdefault("Content-Type", response.content_type or NDJSON_TYPE)
 
 
 def _is_page(data: Any, renderer_context: Context) -> bool:
@@ -162,7 +171,7 @@ def live_renderers(view: Any, renderers: list[Any]) -> list[Any]:
     """
     renderers = live_browsable(view, renderers)
     json = find_json_renderer(renderers)
-    if _wants(view, WebSocketActionRenderer):
+    if is_stand_in(getattr(view, "request", None)):
         renderers = [*renderers, WebSocketActionRenderer(json)]
     if getattr(view, "action", None) is None or not view.is_live:
         return renderers

@@ -9,9 +9,14 @@ from django.urls import clear_script_prefix, set_script_prefix
 from rest_framework.decorators import action
 from rest_framework.parsers import FileUploadParser, JSONParser, MultiPartParser
 from rest_framework.response import Response
+from rest_framework.versioning import QueryParameterVersioning
+
+from django_grip.endpoints import find_endpoints
+from django_grip.rest.websocket import routes
 
 from .models import Project, Ticket
 from .project import TicketViewSet
+from .serving import Routes
 from .sockets import ask, opened, socket_urls, ticket
 
 __all__ = ["socket_urls", "ticket"]
@@ -62,6 +67,21 @@ def test_a_websocket_offers_what_its_viewset_is_routed_for(grip_client: Any, pat
 
 
 # -- each runs as its request ------------------------------------------------------------------------------------------
+
+
+def test_the_urlconf_is_read_once_for_the_websockets_of_all_viewsets(
+    grip_client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = []
+
+    def find(urlconf: Any) -> Any:
+        read.append(urlconf)
+        return find_endpoints(urlconf)
+
+    monkeypatch.setattr(routes, "find_endpoints", find)
+    for path in ("/api/upper/", "/api/extra/", "/api/upper/"):
+        opened(grip_client, path)
+    assert read == ["tests.rest.socket_project"]
 
 
 def test_a_list_answers_all_actions_of_its_viewset(grip_client: Any, ticket: Ticket) -> None:
@@ -192,6 +212,26 @@ def test_the_query_of_the_address_is_for_actions_at_that_address(grip_client: An
         }
     with opened(grip_client, "/api/extra/?page=2") as ws:
         assert ask(ws, "echo")["data"]["get"] == {}
+
+
+def test_a_version_in_the_query_of_the_address_is_that_of_all_actions(
+    grip_client: Any, ticket: Ticket, settings: Any
+) -> None:
+    class Versioned(TicketViewSet):
+        versioning_class = QueryParameterVersioning
+
+        def list(self, request: Any) -> Response:
+            return Response(request.GET)
+
+        def retrieve(self, request: Any, pk: Any) -> Response:
+            return Response([request.version, request.GET])
+
+    settings.ROOT_URLCONF = urls = Routes()
+    with opened(grip_client, f"{urls.add(Versioned)}?version=2&page=3") as ws:
+        assert ask(ws, "list")["data"] == {"version": "2", "page": "3"}
+        assert ask(ws, "list", query={"page": "1"})["data"] == {"version": "2", "page": "1"}
+        assert ask(ws, "retrieve", pk=1)["data"] == ["2", {"version": "2"}]
+        assert ask(ws, "retrieve", pk=1, query={"version": "3"})["data"] == ["3", {"version": "3"}]
 
 
 def test_errors_of_validation_are_under_errors(grip_client: Any) -> None:

@@ -23,6 +23,7 @@ from django_grip.rest.renderers import is_html
 from .models import Ticket
 from .project import TicketSerializer, TicketViewSet
 from .serving import Routes
+from .sockets import ask, opened
 
 # -- EventStreamRenderer by itself -------------------------------------------------------------------------------------
 
@@ -334,24 +335,48 @@ def test_all_transports_write_the_viewsets_own_json(client: Any, grip_client: An
     assert list(rows[0]) == ["ID", "TITLE", "DONE", "PROJECT"]
     assert json.loads(client.get(url, headers={"accept": LINES}).content) == rows[0]
     assert grip_client.stream(url, headers={"accept": STREAM}).receive_event().json()["data"] == rows
-    response = client.get(url, headers={"accept": "application/websocket-events"})
-    assert response.headers["Content-Type"] == "application/websocket-events"
-    assert json.loads(response.content) == rows
+    with opened(grip_client, url) as ws:
+        assert ask(ws, "list")["data"] == rows
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("renderers", [[TextRenderer], [TemplateHTMLRenderer]])
 def test_an_action_of_a_websocket_is_answered_in_json_whatever_else_there_is(
-    client: Any, routes: Routes, renderers: Any
+    grip_client: Any, routes: Routes, renderers: Any
 ) -> None:
     class View(TicketViewSet):
         renderer_classes = renderers
 
-    url = routes.add(View)
-    headers = {"accept": "application/websocket-events"}
-    assert json.loads(client.get(url, headers=headers).content) == []
-    response = client.post(url, b"{}", content_type="application/json", headers=headers)
-    assert (response.status_code, json.loads(response.content)) == (400, {"title": ["This field is required."]})
+    with opened(grip_client, routes.add(View)) as ws:
+        assert ask(ws, "list") == {"type": "response", "status": 200, "data": []}
+        refused = {"type": "error", "status": 400, "errors": {"title": ["This field is required."]}}
+        assert ask(ws, "create", data={}) == refused
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("path", "status"), [("", 406), ("?format=websocket", 404)])
+def test_nobody_else_is_answered_as_an_action_is(client: Any, routes: Routes, path: str, status: int) -> None:
+    url = routes.add(TicketViewSet)
+    headers = {} if path else {"accept": "application/websocket-events"}
+    assert client.get(url + path, headers=headers).status_code == status
+    assert client.get(url.rstrip("/") + ".websocket").status_code == 404
+
+
+@pytest.mark.django_db
+def test_no_lines_are_lines_too(client: Any, routes: Routes) -> None:
+    class Own(TicketViewSet):
+        def list(self, request: Any) -> Response:
+            return Response([], content_type="application/vnd.own+ndjson")
+
+    headers = {"accept": LINES}
+    for url, media_type in (
+        (routes.add(TicketViewSet), LINES),
+        (routes.add(Own, "own"), "application/vnd.own+ndjson"),
+    ):
+        response = client.get(url, headers=headers)
+        assert (response.content, response.headers["Content-Type"]) == (b"", media_type)
+    again = client.get(url, headers={**headers, "if-none-match": response.headers["ETag"]})
+    assert (again.status_code, "Content-Type" in again.headers) == (304, False)
 
 
 @pytest.mark.django_db

@@ -17,6 +17,7 @@ from django.http import Http404, QueryDict
 from django.urls import NoReverseMatch, Resolver404, ResolverMatch, get_script_prefix, resolve, reverse
 from django.utils.functional import cached_property
 from rest_framework.settings import api_settings
+from rest_framework.versioning import QueryParameterVersioning
 
 from ...endpoints import find_view
 from ...refusals import show_path
@@ -178,13 +179,19 @@ class Actions:
     def _build_query(self, offer: Offer, message: ActionMessage) -> str:
         """The query string: the message's; or that of the WebSocket's URL, for actions at that URL."""
         override = api_settings.URL_FORMAT_OVERRIDE
-        if message.query is not None:
-            return urlencode({name: value for name, value in message.query.items() if name != override}, doseq=True)
-        if offer.route is not self._own:
-            return ""
-        query = QueryDict(self._base.META.get("QUERY_STRING", ""), mutable=True)
-        query.pop(override, None)
-        return query.urlencode()
+        own = QueryDict(self._base.META.get("QUERY_STRING", ""), mutable=True)
+        own.pop(override, None)
+        if message.query is None and offer.route is self._own:
+            return own.urlencode()
+        query = {name: value for name, value in (message.query or {}).items() if name != override}
+        return urlencode({**self._find_version(own), **query}, doseq=True)
+
+    def _find_version(self, own: QueryDict) -> dict[str, str]:
+        """The version that the query of the WebSocket's URL names. All actions have it, as one that its path names."""
+        versioning = self._view.versioning_class
+        if versioning is None or not issubclass(versioning, QueryParameterVersioning):
+            return {}
+        return {name: str(own[name]) for name in (versioning.version_param,) if name in own}
 
     # -- running it --------------------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from ...encoding import encode_json
 from ...request import GripData, GripHttpRequest
 from ..media_types import JSON_TYPE
 
-__all__ = ["copy_request", "make_stand_in", "match_of", "strip_format"]
+__all__ = ["copy_request", "is_stand_in", "make_stand_in", "match_of", "strip_format"]
 
 # Of the handshake, or of the POST that brings WebSocket events.
 _DROPPED = (
@@ -41,6 +41,8 @@ _DROPPED = (
 _DROPPED_PREFIXES = ("HTTP_IF_", "HTTP_SEC_WEBSOCKET_")
 # Not imported at the top: in a project without django.contrib.auth it cannot be.
 _AUTH_MIDDLEWARE = "django.contrib.auth.middleware"
+# On a stand-in, which nothing from outside can be.
+_MARK = "_grip_stands_in"
 # What Django keeps of a body that has been read.
 _BODY_CACHES = ("_body", "_post", "_files", "_post_parse_error")
 
@@ -97,7 +99,13 @@ def make_stand_in(
     new._body, new._stream = body, BytesIO(body)
     new._read_started = True  # type: ignore[attr-defined]
     new.resolver_match = match
+    setattr(new, _MARK, True)
     return new
+
+
+def is_stand_in(request: Any) -> bool:
+    """Whether a request, DRF's or Django's, stands in for an action of a WebSocket."""
+    return bool(getattr(getattr(request, "_request", request), _MARK, False))
 
 
 def match_of(request: GripHttpRequest) -> ResolverMatch:
