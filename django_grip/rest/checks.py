@@ -6,20 +6,20 @@ Importing this imports nothing of Django REST framework: a project may have it i
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from ..conf import has_urlconf
-from ..endpoints import find_endpoints
+from ..endpoints import Endpoint, find_endpoints
 
 __all__ = ["check_live_viewsets"]
 
 
 @register("grip")
 def check_live_viewsets(**kwargs: Any) -> list[CheckMessage]:
-    """grip.E007, grip.E008, grip.E009, grip.W010: what would be told to whom, and would anybody hear it?"""
+    """grip.E007 to E009, grip.W010 to W012: what would be told to whom, and would anybody hear it?"""
     if not has_urlconf():
         return []
     endpoints = find_endpoints()
@@ -28,14 +28,14 @@ def check_live_viewsets(**kwargs: Any) -> list[CheckMessage]:
     if module is None:
         return []
     mixin = module.LiveViewSetMixin
-    viewsets = dict.fromkeys(
-        endpoint.view_class
-        for endpoint in endpoints
-        if endpoint.view_class is not None and issubclass(endpoint.view_class, mixin)
-    )
+    viewsets: dict[type[Any], list[Endpoint]] = {}
+    for endpoint in endpoints:
+        if endpoint.view_class is not None and issubclass(endpoint.view_class, mixin):
+            viewsets.setdefault(endpoint.view_class, []).append(endpoint)
     return [
         *_twins(viewsets),
         *(message for viewset in viewsets for message in _check(viewset, mixin)),
+        *(message for viewset, routes in viewsets.items() for message in _check_routes(viewset, routes)),
     ]
 
 
@@ -65,6 +65,52 @@ def _check(viewset: type[Any], mixin: type[Any]) -> Iterator[CheckMessage]:
             hint="Override both, so that they name the same channels.",
             id="grip.W010",
         )
+
+
+def _check_routes(viewset: type[Any], endpoints: list[Endpoint]) -> Iterator[CheckMessage]:
+    from .bypasses import find_bypasses
+    from .changes.asking import is_overridden, name_of
+
+    actions = dict.fromkeys(action for endpoint in endpoints for action in _actions_of(endpoint).values())
+    for action, hook in () if viewset.live_signals else find_bypasses(viewset, actions):
+        yield Warning(
+            f"{name_of(viewset)}.{action}() saves without {hook}(), so nobody is told of what it changes.",
+            hint=f"Save in {hook}(), tell by publish_changes(), or set live_signals = True.",
+            id="grip.W011",
+        )
+    if not viewset.live_public or is_overridden(viewset, "get_live_channels"):
+        return
+    for endpoint in endpoints:
+        parameters = _find_parameters(endpoint)
+        if parameters:
+            named = ", ".join(parameters)
+            yield Warning(
+                f"{name_of(viewset)} is live_public, and {endpoint.address} is a list for each {named}: who listens to "
+                "one hears of the objects of all.",
+                hint=f"Override get_live_channels() and get_publish_channels(), so that they name the {named}.",
+                id="grip.W012",
+            )
+            return
+
+
+def _actions_of(endpoint: Endpoint) -> Mapping[str, str]:
+    """What a route maps, by method, as far as its viewset lets methods in."""
+    view: Any = endpoint.view
+    let_in = endpoint.initkwargs.get("http_method_names", view.cls.http_method_names)
+    return {method: action for method, action in (getattr(view, "actions", None) or {}).items() if method in let_in}
+
+
+def _find_parameters(endpoint: Endpoint) -> list[str]:
+    """What tells one live list of a route from another, by the names in its URL."""
+    from rest_framework.settings import api_settings
+
+    from .websocket.routes import read_route
+
+    live = endpoint.initkwargs.get("live_actions", endpoint.view_class.live_actions)  # type: ignore[union-attr]
+    if endpoint.is_suffixed or _actions_of(endpoint).get("get") not in live or read_route(endpoint).detail:
+        return []
+    known = (api_settings.VERSION_PARAM, api_settings.FORMAT_SUFFIX_KWARG)
+    return [name for name in endpoint.parameters if name not in known]
 
 
 def _calls_ours(viewset: type[Any], mixin: type[Any]) -> bool:

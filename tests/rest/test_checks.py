@@ -12,14 +12,17 @@ import pytest
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import include, path
+from rest_framework.decorators import action
 from rest_framework.routers import DefaultRouter
 from rest_framework.viewsets import ModelViewSet, ReadOnlyModelViewSet, ViewSet
 
 from django_grip.rest import LiveModelViewSet, LiveViewSetMixin
+from django_grip.rest.changes import signals
 
 from ..fake_proxy import PROXIES
 from .models import Ticket
 from .project import TicketSerializer, TicketViewSet
+from .serving import Routes
 
 ROOT = Path(__file__).parents[2]
 
@@ -259,6 +262,68 @@ def test_viewsets_of_one_name_are_an_error(check: Any) -> None:
             "Give each class a name of its own in its module; one made in a function may set __qualname__.",
         )
     ]
+
+
+def create(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+    return Ticket.objects.create(**request.data)
+
+
+def test_an_action_that_saves_by_itself_is_warned_of(check: Any) -> None:
+    assert check(viewset(create=create)) == [
+        (
+            "grip.W011",
+            f"{__name__}.Tickets.create() saves without perform_create(), so nobody is told of what it changes.",
+            "Save in perform_create(), tell by publish_changes(), or set live_signals = True.",
+        )
+    ]
+    assert check(viewset(create=create, http_method_names=["get"])) == []
+
+
+def test_what_the_signals_hear_of_may_be_saved_anywhere(check: Any) -> None:
+    hearing = viewset(create=create, live_signals=True)
+    try:
+        assert check(hearing) == []
+    finally:
+        signals.disconnect(hearing)
+
+
+PUBLIC = {"live_public": True, "live_serializer_class": TicketSerializer}
+
+
+@pytest.mark.parametrize(
+    ("route", "attributes", "text"),
+    [
+        ("of/<int:project_pk>/", PUBLIC, "/api/of/{project_pk}/v/ is a list for each project_pk"),
+        ("<a>/of/<b>/", {"live_public": True}, "/api/{a}/of/{b}/v/ is a list for each a, b"),
+        ("of/<int:project_pk>/", {}, None),
+        ("of/<int:project_pk>/", {**PUBLIC, "get_live_channels": listen, "get_publish_channels": tell}, None),
+        ("<version>/", PUBLIC, None),
+        ("", PUBLIC, None),
+    ],
+)
+def test_public_lists_that_hear_of_each_other_s_objects_are_warned_of(
+    routes: Routes, settings: Any, route: str, attributes: dict[str, Any], text: str | None
+) -> None:
+    settings.GRIP_PROXIES = PROXIES
+    routes.add(viewset(**attributes), "v", f"api/{route}")
+    found = [(message.id, message.msg) for message in checks.run_checks(tags=["grip"])]
+    if text is None:
+        assert found == []
+        return
+    heard = "who listens to one hears of the objects of all."
+    assert found == [("grip.W012", f"{__name__}.Tickets is live_public, and {text}: {heard}")]
+
+
+def test_an_extra_list_by_year_is_one_of_these(routes: Routes, settings: Any) -> None:
+    settings.GRIP_PROXIES = PROXIES
+
+    @action(detail=False, url_path=r"of/(?P<year>\d+)")
+    def of_year(self: Any, request: Any, year: str) -> Any: ...
+
+    routes.add(viewset("Yearly", of_year=of_year, **PUBLIC))
+    assert checks.run_checks(tags=["grip"]) == []
+    routes.add(viewset("Live", of_year=of_year, live_actions=["list", "retrieve", "of_year"], **PUBLIC), "live")
+    assert [message.id for message in checks.run_checks(tags=["grip"])] == ["grip.W012"]
 
 
 def test_a_project_without_a_urlconf_is_passed(settings: Any) -> None:
