@@ -177,9 +177,7 @@ class LiveViewSetMixin:
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)  # type: ignore[misc]
-        if self.is_live and isinstance(response, Response):
-            return representation.make_live(self, request, response)
-        return response
+        return representation.make_live(self, request, response) if self.is_live else response
 
     def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         response = super().options(request, *args, **kwargs)  # type: ignore[misc]

@@ -5,14 +5,17 @@ A response of Django REST framework is rendered behind the view, so that what ne
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.utils.cache import patch_vary_headers
+from rest_framework.exceptions import NotAcceptable
 from rest_framework.response import Response
 
 from ...views.etags import hash_etag, is_known
+from ..media_types import EVENT_STREAM_TYPE
 from ..renderers import SnapshotRenderer, is_html
 from . import eventstream, longpoll
 
@@ -23,12 +26,16 @@ if TYPE_CHECKING:
 
 __all__ = ["make_live"]
 
+logger = logging.getLogger("django_grip")
+
 # What describes a body, which a 304 has not (RFC 9110, 15.4.5).
 _OF_A_BODY = ("Content-Type", "Content-Length", "Content-Encoding", "Content-Language")
 
 
-def make_live(view: Any, request: Request, response: Response) -> Any:
+def make_live(view: Any, request: Request, response: Any) -> Any:
     """Give a live answer what its transport needs: an ETag, a hold, a stream. What is no 200 stays as it is."""
+    if not isinstance(response, Response):
+        return _pass_foreign(view, request, response)
     # Whatever renderers the class names: those of the transports are there too.
     patch_vary_headers(response, ["Accept"])
     if eventstream.end_for_deleted(response, request):
@@ -40,6 +47,24 @@ def make_live(view: Any, request: Request, response: Response) -> Any:
     except Exception as error:  # noqa: BLE001 - as in DRF's dispatch, which has done with exceptions by now
         # What it does not know it raises again.
         return view.finalize_response(request, view.handle_exception(error), *view.args, **view.kwargs)
+
+
+def _pass_foreign(view: Any, request: Request, response: Any) -> Any:
+    """Leave an answer that is not DRF's as it is; but who waits for events could make nothing of it, and is told so."""
+    renderer = getattr(request, "accepted_renderer", None)
+    is_stream = response.headers.get("Content-Type", "").startswith(EVENT_STREAM_TYPE)
+    if not isinstance(renderer, SnapshotRenderer) or response.status_code != 200 or is_stream:
+        return response
+    logger.warning(
+        "%s.%s() answers with a %s, of which no event stream can be made: return a Response of Django REST framework.",
+        type(view).__qualname__,
+        view.action,
+        type(response).__name__,
+    )
+    for close in response._resource_closers:
+        close()
+    refusal = view.handle_exception(NotAcceptable("There is no event stream at this address."))
+    return view.finalize_response(request, refusal, *view.args, **view.kwargs)
 
 
 def _prepare(view: Any, request: Request, response: Response) -> Any:
