@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .auth.subscribers import close_subscribers as close_subscribers
     from .auth.tickets import LiveTicketView as LiveTicketView
     from .auth.tickets import make_ticket as make_ticket
+    from .browsable import LiveBrowsableAPIRenderer as LiveBrowsableAPIRenderer
     from .parsers import NDJSONParser as NDJSONParser
     from .renderers import EventStreamRenderer as EventStreamRenderer
     from .renderers import NDJSONRenderer as NDJSONRenderer
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "EventStreamRenderer": "renderers",
+    "LiveBrowsableAPIRenderer": "browsable",
     "LiveModelViewSet": "viewsets",
     "LiveTicketView": "auth.tickets",
     "LiveViewSetMixin": "viewsets",

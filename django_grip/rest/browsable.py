@@ -20,9 +20,10 @@ _WAIT = 25
 
 
 class LiveBrowsableAPIRenderer(BrowsableAPIRenderer):
-    """The framework's browsable API with a panel for the live transports.
+    """The framework's browsable API with a panel for the live transports, where the URL is live.
 
-    Its template extends ``rest_framework/api.html``, so a project's own template of that name is respected.
+    A live viewset puts it in the place of the framework's own. Its template extends ``rest_framework/api.html``, so a
+    project's own template of that name is respected.
     """
 
     template = "django_grip/rest/api.html"
@@ -30,7 +31,8 @@ class LiveBrowsableAPIRenderer(BrowsableAPIRenderer):
     def get_context(self, data: Any, accepted_media_type: Any, renderer_context: dict[str, Any]) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context(data, accepted_media_type, renderer_context)
         view, request = renderer_context["view"], renderer_context["request"]
-        if renderer_context["response"].status_code not in _REFUSED:
+        is_live = getattr(view, "live_action", None) is not None
+        if is_live and renderer_context["response"].status_code not in _REFUSED:
             context["live"] = {
                 "url": live_url(view, request),
                 "detail": view.is_live_detail,

@@ -17,8 +17,9 @@ from django.test.utils import override_script_prefix
 from rest_framework.permissions import DjangoModelPermissions
 from rest_framework.renderers import AdminRenderer, BrowsableAPIRenderer, JSONRenderer
 from rest_framework.response import Response
+from rest_framework.viewsets import ModelViewSet
 
-from django_grip.rest import LiveModelViewSet
+from django_grip.rest import LiveBrowsableAPIRenderer, LiveModelViewSet
 
 from ..fake_proxy import PROXIES, proxied
 from .models import Ticket
@@ -259,3 +260,25 @@ def test_a_built_package_has_its_files(tmp_path: Path) -> None:
     assert len(sources) >= 4
     for source in sources:
         assert (tmp_path / source.relative_to(ROOT)).read_bytes() == source.read_bytes()
+
+
+class OwnRenderer(LiveBrowsableAPIRenderer):
+    """A project's own, for all of its views."""
+
+
+class PlainViewSet(ModelViewSet):
+    queryset = Ticket.objects.all()
+    serializer_class = TicketSerializer
+    renderer_classes = [JSONRenderer, OwnRenderer]
+
+
+def test_a_renderer_of_the_project_s_own_has_the_panel_where_it_derives_from_ours(
+    client: Client, routes: Routes, ticket: Ticket
+) -> None:
+    class Live(TicketViewSet):
+        renderer_classes = [JSONRenderer, OwnRenderer]
+
+    assert panel_of(client.get(routes.add(Live), headers=HTML)) is not None
+    page = client.get(routes.add(PlainViewSet, "plain"), headers=HTML)
+    assert page.status_code == 200
+    assert panel_of(page) is None

@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.urls import include, path
+from rest_framework.routers import DefaultRouter
 from rest_framework.test import APIRequestFactory, force_authenticate
+from rest_framework.versioning import NamespaceVersioning
 
 from django_grip.testing import Captured
 
@@ -53,6 +56,17 @@ def test_a_nested_list_hears_of_its_own_objects(page: ModuleType, published: Cap
         f"tickets-of:{ours.pk}": "deleted",
         f"tickets-of:{theirs.pk}": "created",
     }
+
+
+def test_the_data_of_events_has_links(page: ModuleType, published: Captured, routes: Any, settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["example.com"]
+    router = DefaultRouter()
+    router.register("tickets", page.LinkedTicketViewSet)
+    routes.urlpatterns.append(path("v1/", include((router.urls, "v1"), namespace="v1")))
+    viewset = type("Linked", (page.LinkedTicketViewSet,), {"versioning_class": NamespaceVersioning})
+    ticket = Ticket.objects.create(title="x")
+    viewset.publish_changes(Ticket.objects.filter(pk=ticket.pk))
+    assert published[0].json()["data"] == {"url": f"https://example.com/v1/tickets/{ticket.pk}/", "title": "x"}
 
 
 def test_nobody_listens_to_a_project_that_is_not_theirs(
