@@ -19,7 +19,7 @@ __all__ = ["check_live_viewsets"]
 
 @register("grip")
 def check_live_viewsets(**kwargs: Any) -> list[CheckMessage]:
-    """grip.E007 to E009, grip.W010 to W012: what would be told to whom, and would anybody hear it?"""
+    """grip.E007 to E009, grip.W010 to W013: what would be told to whom, and would anybody hear it?"""
     if not has_urlconf():
         return []
     endpoints = find_endpoints()
@@ -64,6 +64,13 @@ def _check(viewset: type[Any], mixin: type[Any]) -> Iterator[CheckMessage]:
             f"{name} overrides {own[0]}() only: lists listen on {heard}, and changes are told on {told}.",
             hint="Override both, so that they name the same channels.",
             id="grip.W010",
+        )
+    if viewset.queryset is not None and viewset.queryset.all().query.is_empty():
+        yield Warning(
+            f"{name}.queryset is none(), so nobody is told of any object.",
+            hint="Give it all that anybody may hear of, as in queryset = Ticket.objects.all(); get_queryset() decides "
+            "all the same what a request sees.",
+            id="grip.W013",
         )
 
 

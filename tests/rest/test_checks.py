@@ -231,6 +231,18 @@ def test_one_channel_method_without_the_other_is_warned_of(check: Any, attribute
     assert check(viewset(**attributes)) == [("grip.W010", f"{__name__}.Tickets {text}", hint)]
 
 
+@pytest.mark.parametrize("attributes", [{}, {"get_queryset": lambda self: Ticket.objects.all()}], ids=list)
+def test_a_queryset_that_has_nothing_to_tell_of_is_warned_of(check: Any, attributes: dict[str, Any]) -> None:
+    assert check(viewset(queryset=Ticket.objects.none(), **attributes)) == [
+        (
+            "grip.W013",
+            f"{__name__}.Tickets.queryset is none(), so nobody is told of any object.",
+            "Give it all that anybody may hear of, as in queryset = Ticket.objects.all(); get_queryset() decides all "
+            "the same what a request sees.",
+        )
+    ]
+
+
 def test_a_mixin_that_does_not_stand_first_is_an_error(check: Any) -> None:
     late = type("Late", (ModelViewSet, LiveViewSetMixin), {"queryset": Ticket.objects.all(), "__module__": __name__})
     assert check(late) == [

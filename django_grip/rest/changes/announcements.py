@@ -6,9 +6,8 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
-
-from django.db import DatabaseError
 
 from ...exceptions import ItemError, NoProxy
 from ...protocol.formats import HttpStreamFormat, WebSocketMessageFormat
@@ -23,10 +22,10 @@ from .asking import (
     find_by_key,
     find_shown,
     has_own_channels,
+    leaves_out,
     make_data,
     may_tell,
     name_of,
-    shown_queryset,
 )
 
 if TYPE_CHECKING:
@@ -51,6 +50,8 @@ class _Outcome:
     last: Change
     action: str
     before: Place
+    # Whether lists were shown it, or nobody knows if they ever were.
+    was_shown: bool
 
     @property
     def pk(self) -> Any:
@@ -84,13 +85,12 @@ def _announce_group(outbox: _Outbox, changes: Sequence[Change]) -> None:
 
 def _announce_part(outbox: _Outbox, outcomes: Sequence[_Outcome], told: bool) -> None:
     viewset, last = outcomes[0].last.viewset, outcomes[0].last
-    rows = None
-    if told or depends_on_rows(viewset, last.model):
-        pks = [outcome.pk for outcome in outcomes if outcome.action != DELETED or not outcome.last.certain]
-        rows = find_shown(viewset, last.model, last.alias, pks) if pks else {}
+    asks = told or depends_on_rows(viewset, last.model) or leaves_out(viewset)
+    sought = [outcome.pk for outcome in outcomes if (asks if outcome.action != DELETED else outcome.last.view)]
+    rows = find_shown(viewset, last.model, last.alias, sought) if sought else {}
     for outcome in outcomes:
         try:
-            _Announcement(outbox, outcome, rows, told).make()
+            _Announcement(outbox, outcome, rows if outcome.pk in sought else None, told).make()
         except Exception:
             logger.exception("%s: nobody was told of object %r.", name_of(viewset), outcome.pk)
 
@@ -98,7 +98,7 @@ def _announce_part(outbox: _Outbox, outcomes: Sequence[_Outcome], told: bool) ->
 def _coalesce(changes: Iterable[Change]) -> Iterator[_Outcome]:
     """Make one of all changes of an object: where it was before the first, and what it is after the last."""
     by_pk: dict[Any, list[Change]] = {}
-    for made in changes:
+    for made in sorted(changes, key=attrgetter("number")):
         by_pk.setdefault(made.pk, []).append(made)
     for made_to_it in by_pk.values():
         was_there = made_to_it[0].action != CREATED
@@ -110,15 +110,18 @@ def _coalesce(changes: Iterable[Change]) -> Iterator[_Outcome]:
         action = DELETED if not is_there else UPDATED if was_there else CREATED
         # Who made the last change by a request, rather than the signal of the same change, knows that request.
         last = next((made for made in reversed(made_to_it) if made.view is not None), made_to_it[-1])
-        yield _Outcome(last, action, _find_before(made_to_it[0]) if was_there else NOWHERE)
+        yield _Outcome(last, action, *(_find_before(made_to_it[0]) if was_there else (NOWHERE, False)))
 
 
-def _find_before(first: Change) -> Place:
+def _find_before(first: Change) -> tuple[Place, bool]:
     place = first.before
+    was_shown = not leaves_out(first.viewset) or (place is not None and place.lists is not None)
     if place is None:
         by_key = not depends_on_rows(first.viewset, first.model)
         place = find_by_key(first.viewset, first.model, first.alias, first.pk) if by_key else Place()
-    return place if has_own_channels(first.viewset) else replace(place, lists=[list_channel(first.viewset)])
+    if not has_own_channels(first.viewset):
+        place = replace(place, lists=[list_channel(first.viewset)])
+    return place, was_shown
 
 
 class _Announcement:
@@ -134,7 +137,8 @@ class _Announcement:
     def make(self) -> None:
         action, before = self._find_action(), self._outcome.before
         if action == DELETED:
-            self._tell_lists(before, NOWHERE)
+            # If it never was shown to lists they are not to learn what it is called by its end.
+            self._tell_lists(before if self._outcome.was_shown else replace(before, name=None), NOWHERE)
             self._say_deleted(before)
         elif action == _HIDDEN:
             self._outbox.invalidate(self._viewset, self._pk, before.lists or ())
@@ -149,14 +153,14 @@ class _Announcement:
 
     def _find_action(self) -> str | None:
         """What really came of it, by what is shown now; None for nothing."""
-        last, action = self._outcome.last, self._outcome.action
-        if action == DELETED:
-            # A perform_destroy() may delete, or only mark as deleted, or do nothing.
-            return DELETED if last.certain else _find_fate(last)
-        if self._rows is None or self._pk in self._rows:
+        action = self._outcome.action
+        if self._rows is None:
             return action
-        # It is none of those that the viewset shows; or it is there no more.
-        return None if action == CREATED else DELETED
+        if self._pk not in self._rows:
+            # It is none of those that the viewset shows; or it is there no more.
+            return None if action == CREATED else DELETED
+        # A perform_destroy() may delete, or only mark as deleted, or do nothing.
+        return action if action != DELETED else _find_fate(self._outcome.last)
 
     def _find_after(self) -> Place:
         last = self._outcome.last
@@ -219,21 +223,9 @@ def _is_renamed(before: Place, after: Place) -> bool:
 
 
 def _find_fate(last: Change) -> str:
-    """What became of an object that was to be deleted."""
-    rows = shown_queryset(last.viewset)
-    try:
-        if rows is not None:
-            return UPDATED if _has(rows, last) else DELETED
-        if not _has(last.model._base_manager.all(), last):
-            return DELETED
-        return UPDATED if last.view is None or _has(last.view.get_queryset(), last) else _HIDDEN
-    except DatabaseError:
-        logger.exception("%s: whether object %r is deleted is not known.", name_of(last.viewset), last.pk)
-        return DELETED
-
-
-def _has(rows: Any, last: Change) -> bool:
-    return bool(rows.using(last.alias).filter(pk=last.pk).exists())
+    """What became of an object that was to be deleted, and is still there."""
+    rows = last.view.get_queryset().using(last.alias)
+    return UPDATED if rows.filter(pk=last.pk).exists() else _HIDDEN
 
 
 class _Outbox:

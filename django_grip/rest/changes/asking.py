@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError
-from rest_framework.generics import GenericAPIView
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
@@ -31,11 +30,13 @@ __all__ = [
     "find_shown",
     "has_own_channels",
     "is_overridden",
+    "is_shown",
+    "leaves_out",
     "make_bare_view",
     "make_data",
     "may_tell",
     "name_of",
-    "shown_queryset",
+    "shown_rows",
 ]
 
 logger = logging.getLogger("django_grip")
@@ -169,21 +170,32 @@ def find_shown(viewset: type[Any], model: type[Any], alias: str, pks: Sequence[A
     """Find those objects, as everybody would, that the viewset shows: one query.
 
     They are read anew, since the instance that was changed came by the acting user's own queryset, with what that
-    prefetched and annotated. Where `get_queryset` decides what is shown it cannot be asked, as it asks who wants to
-    know; then every object counts as shown.
+    prefetched and annotated.
     """
-    rows = shown_queryset(viewset)
-    if rows is None:
-        rows = model._base_manager.all()
-    return {key_of(viewset, row): row for row in rows.using(alias).filter(pk__in=pks)}
+    return {key_of(viewset, row): row for row in shown_rows(viewset, model).using(alias).filter(pk__in=pks)}
 
 
-def shown_queryset(viewset: type[Any]) -> QuerySet[Any] | None:
-    """What the viewset shows to everybody alike; None where it depends on who asks."""
-    if viewset.get_queryset is not GenericAPIView.get_queryset or viewset.queryset is None:
-        return None
-    rows: QuerySet[Any] = viewset.queryset.all()
+def shown_rows(viewset: type[Any], model: type[Any]) -> QuerySet[Any]:
+    """The objects that anybody may hear of: those of the viewset's own `queryset`; without one, every object.
+
+    `get_queryset` may show fewer of them, or annotate them; it cannot be asked, as it asks who wants to know.
+    """
+    rows: QuerySet[Any] = model._base_manager.all() if viewset.queryset is None else viewset.queryset.all()
     return rows
+
+
+def leaves_out(viewset: type[Any]) -> bool:
+    """Whether there are objects that nobody hears of, so that one has to look which they are."""
+    if viewset.queryset is None:
+        return False
+    query = viewset.queryset.all().query
+    # A slice and a union cannot be asked for an object, neither here nor by a request.
+    return bool(query.where) and not query.is_sliced and not query.combinator
+
+
+def is_shown(viewset: type[Any], model: type[Any], alias: str, pk: Any) -> bool:
+    """Whether that is an object that anybody may hear of. No query where it may be any."""
+    return not leaves_out(viewset) or shown_rows(viewset, model).using(alias).filter(pk=pk).exists()
 
 
 # -- data ----------------------------------------------------------------------------------------------------------

@@ -25,10 +25,15 @@ from django.db import connections, transaction
 from .announcements import announce
 from .asking import Place
 
-__all__ = ["Change", "record", "together"]
+__all__ = ["Change", "next_number", "record", "together"]
 
 _COUNTS_REFERENCES = sys.implementation.name == "cpython"
 _numbers = count()
+
+
+def next_number() -> int:
+    """The place of a change that begins now in the order of all."""
+    return next(_numbers)
 
 
 # Compared by identity, as two changes of one object are two.
@@ -37,10 +42,13 @@ class Change:
     """An object was changed, if its transaction commits.
 
     pk: None for many objects of which nobody is told one by one; then `before` is where it is told that there is news.
-    action: "created", "updated" or "deleted". alias: of the database.
+    action: "created", "updated" or "deleted", for those who are told: whatever happens to an object that the viewset
+    did not show is "created", if it does anything to them. alias: of the database.
     before: its place before the change; None where that is not known.
-    view: the one that was asked for the change, whose request the channels may depend on; None for changes made
-    elsewhere. certain: a deletion that certainly happened.
+    view: the one that was asked for the change, whose request the channels may depend on, and whether what it was to
+    delete is gone; None for changes made elsewhere, and for what certainly is gone.
+    number: its place in the order in which changes began. A receiver of a save's signal may save again: that change
+    begins later, and is known first.
     """
 
     viewset: type[Any]
@@ -50,8 +58,7 @@ class Change:
     action: str
     before: Place | None = None
     view: Any = None
-    certain: bool = True
-    number: int = field(default_factory=lambda: next(_numbers))
+    number: int = field(default_factory=next_number)
     has_run: bool = False
 
     def __post_init__(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
@@ -18,8 +18,8 @@ from django.db.models.signals import ModelSignal, m2m_changed, post_delete, post
 
 from ..events import CREATED, DELETED, UPDATED
 from .announcements import MAX_OBJECTS
-from .asking import Place, ask_before, depends_on_rows, name_of
-from .batch import Change, record
+from .asking import Place, ask_before, depends_on_rows, is_shown, leaves_out, name_of, shown_rows
+from .batch import Change, next_number, record
 from .watch import list_changes
 
 __all__ = ["connect", "disconnect"]
@@ -51,6 +51,14 @@ def disconnect(viewset: type[Any]) -> None:
     listener = _listeners.pop(viewset, None)
     if listener is not None:
         listener.disconnect()
+
+
+class _Begun(NamedTuple):
+    """What is to be told of a change, once it is made."""
+
+    action: str
+    before: Place | None
+    number: int
 
 
 class _Listener:
@@ -91,34 +99,44 @@ class _Listener:
 
     def before_save(self, *, instance: Model, raw: bool, using: str, **kwargs: Any) -> None:
         # What loaddata brings is to be taken as it comes; the rows it refers to may not be there yet.
-        if raw or not depends_on_rows(self._viewset, self._model) or _will_insert(instance):
-            return
-        # What the instance was before, only its row still knows.
-        pk = self.key_of(instance)
-        for row in self._rows(using, [pk]) if pk is not None else ():
-            self._remember(instance, ask_before(self._viewset, None, row))
-
-    def after_save(self, *, instance: Model, created: bool, raw: bool, using: str, **kwargs: Any) -> None:
-        before = self._recall(instance)
         if raw:
             return
-        if isinstance(instance, self._model):
-            self.note(self.key_of(instance), CREATED if created else UPDATED, using, before)
-        elif not created:
-            # An ancestor's row, perhaps of one of our objects.
-            self.note(self.key_of(instance), UPDATED, using, before)
+        pk = self.key_of(instance)
+        if not self._asks() or _will_insert(instance):
+            self._begin(instance, UPDATED)
+            return
+        # What the instance was before, only its row still knows.
+        row = self._rows(using, [pk]).first()
+        if row is None:
+            self._begin(instance, CREATED)
+        else:
+            self._begin(instance, UPDATED, ask_before(self._viewset, None, row))
+
+    def after_save(self, *, instance: Model, created: bool, raw: bool, using: str, **kwargs: Any) -> None:
+        if raw:
+            return
+        begun = self._end(instance, UPDATED)
+        pk = self.key_of(instance)
+        if created and isinstance(instance, self._model):
+            self.note(pk, CREATED, using, number=begun.number)
+        elif isinstance(instance, self._model) or self._is_ours(using, pk):
+            self.note(pk, begun.action, using, begun.before, number=begun.number)
 
     def before_delete(self, *, instance: Model, using: str, **kwargs: Any) -> None:
-        if isinstance(instance, self._model):
-            self._remember(instance, ask_before(self._viewset, None, instance))
+        if is_shown(self._viewset, self._model, using, self.key_of(instance)):
+            self._begin(instance, DELETED, ask_before(self._viewset, None, instance))
+        else:
+            self._begin(instance, CREATED)
 
     def after_delete(self, *, instance: Model, using: str, **kwargs: Any) -> None:
-        self.note(self.key_of(instance), DELETED, using, self._recall(instance))
+        begun = self._end(instance, DELETED)
+        self.note(self.key_of(instance), begun.action, using, begun.before, number=begun.number)
 
-    def note(self, pk: Any, action: str, using: str, before: Place | None = None) -> None:
-        """Record a change. Nothing is raised: it has been made."""
+    def note(self, pk: Any, action: str, using: str, before: Place | None = None, *, number: int | None = None) -> None:
+        """Record a change. Nothing is raised: it has been made. number: of one that had begun before."""
         try:
-            record(Change(self._viewset, self._model, using, pk, action, before))
+            number = next_number() if number is None else number
+            record(Change(self._viewset, self._model, using, pk, action, before, number=number))
         except Exception:
             logger.exception("%s: nobody is told of object %r.", name_of(self._viewset), pk)
 
@@ -127,11 +145,19 @@ class _Listener:
         ours = list(pks)
         for start in range(0, len(ours), MAX_OBJECTS):
             part = ours[start : start + MAX_OBJECTS]
-            before: dict[Any, Place] = {}
-            if depends_on_rows(self._viewset, self._model):
-                before = {row.pk: ask_before(self._viewset, None, row) for row in self._rows(using, part)}
+            rows = {row.pk: row for row in self._rows(using, part)} if self._asks() else None
             for pk in part:
-                self.note(pk, UPDATED, using, before.get(pk))
+                if rows is None:
+                    self.note(pk, UPDATED, using)
+                elif pk in rows:
+                    self.note(pk, UPDATED, using, ask_before(self._viewset, None, rows[pk]))
+                else:
+                    self.note(pk, CREATED, using)
+
+    def note_after(self, pks: Iterable[Any], using: str) -> None:
+        """Record that objects have been changed, of which it is not known what they were."""
+        for pk in pks:
+            self.note(pk, UPDATED, using)
 
     def note_all_before(self, rows: Any, using: str) -> None:
         """Record that the objects of a queryset are about to be changed; lists only hear of many."""
@@ -148,17 +174,30 @@ class _Listener:
             return getattr(instance, self._model._meta.pk.attname)
         return instance.pk
 
+    def _asks(self) -> bool:
+        """Whether one has to know what an object was, to say what became of it."""
+        return depends_on_rows(self._viewset, self._model) or leaves_out(self._viewset)
+
     def _rows(self, using: str, pks: list[Any]) -> Any:
-        return self._model._base_manager.using(using).filter(pk__in=pks)
+        is_all = not leaves_out(self._viewset)
+        rows = self._model._base_manager.all() if is_all else shown_rows(self._viewset, self._model)
+        return rows.using(using).filter(pk__in=pks)
 
-    # From one signal to the next, with the instance: a save that fails in between sends no second one.
+    def _is_ours(self, using: str, pk: Any) -> bool:
+        """Whether an ancestor's row is that of one of our objects."""
+        return bool(self._model._base_manager.using(using).filter(pk=pk).exists())
 
-    def _remember(self, instance: Model, place: Place) -> None:
-        vars(instance._state).setdefault("live_places", {})[self._viewset] = place
+    # From one signal to the next, with the instance. A receiver that saves it again has the inner one's in between; of
+    # a save that fails there is no second one.
 
-    def _recall(self, instance: Model) -> Place | None:
-        place: Place | None = vars(instance._state).get("live_places", {}).pop(self._viewset, None)
-        return place
+    def _begin(self, instance: Model, action: str, before: Place | None = None) -> None:
+        begun: dict[type[Any], list[_Begun]] = vars(instance._state).setdefault("live_changes", {})
+        begun.setdefault(self._viewset, []).append(_Begun(action, before, next_number()))
+
+    def _end(self, instance: Model, action: str) -> _Begun:
+        begun: list[_Begun] | None = vars(instance._state).get("live_changes", {}).get(self._viewset)
+        # Who sends the second signal alone says no more than that something was changed.
+        return begun.pop() if begun else _Begun(action, None, next_number())
 
 
 class _Relation:
@@ -177,11 +216,12 @@ class _Relation:
         # transaction around them is heard afterwards, since nothing may be told before it is so.
         if moment != ("pre" if is_early else "post") or (verb != "clear" and not pk_set):
             return
+        note = self._listener.note_before if is_early else self._listener.note_after
         if not reverse:
-            self._listener.note_before([self._listener.key_of(instance)], using)
+            note([self._listener.key_of(instance)], using)
         if reverse or self._is_symmetrical():
             if pk_set is not None:
-                self._listener.note_before(pk_set, using)
+                note(pk_set, using)
             elif is_early:
                 self._listener.note_all_before(self._related_to(instance), using)
 

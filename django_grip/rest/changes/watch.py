@@ -15,7 +15,18 @@ from ..channels import list_channel
 from ..events import CREATED, DELETED, UPDATED
 from ..objects import family_of, key_of
 from .announcements import MAX_OBJECTS
-from .asking import Place, ask_after, ask_before, ask_own, depends_on_rows, has_own_channels, name_of
+from .asking import (
+    Place,
+    ask_after,
+    ask_before,
+    ask_own,
+    depends_on_rows,
+    find_shown,
+    has_own_channels,
+    is_shown,
+    leaves_out,
+    name_of,
+)
 from .batch import Change, record, together
 
 __all__ = ["MAX_OBJECTS", "list_changes", "publish_changes", "watch"]
@@ -47,18 +58,18 @@ def _create(view: Any, save: Callable[..., Any], serializer: Any, *args: Any, **
 
 def _update(view: Any, save: Callable[..., Any], serializer: Any, *args: Any, **kwargs: Any) -> Any:
     key = partial(key_of, type(view))
-    olds = [(key(instance), instance, ask_before(type(view), view, instance)) for instance in _instances_of(serializer)]
+    olds = {key(instance): instance for instance in _instances_of(serializer)}
+    before = _find_before(view, olds)
     with together():
         result = save(serializer, *args, **kwargs)
-        new_pks = {key(instance) for instance in _instances_of(serializer)}
-        before = {pk: place for pk, _, place in olds}
-        for instance in _instances_of(serializer):
+        news = _instances_of(serializer)
+        for instance in news:
             action = UPDATED if key(instance) in before else CREATED
             _note(view, instance, action, before.get(key(instance)))
-        for pk, instance, place in olds:
-            if pk not in new_pks:
+        for pk in before:
+            if pk not in [key(instance) for instance in news]:
                 # A list's update may delete; and what is given another key leaves its old row, or none.
-                _note(view, instance, DELETED, place, pk=pk, certain=False)
+                _note(view, olds[pk], DELETED, before[pk], pk=pk)
     return result
 
 
@@ -66,12 +77,27 @@ def _destroy(view: Any, delete: Callable[..., Any], instance: Any, *args: Any, *
     if not isinstance(instance, Model):
         return delete(instance, *args, **kwargs)
     pk, alias = key_of(type(view), instance), router.db_for_write(type(instance), instance=instance)
-    place = ask_before(type(view), view, instance)
+    before = _find_before(view, {pk: instance})
     with together():
         result = delete(instance, *args, **kwargs)
         # Django takes the key from what it has deleted. Others may have deleted it in other ways, or hidden it.
-        _note(view, instance, DELETED, place, pk=pk, alias=alias, certain=instance.pk is None)
+        is_gone = instance.pk is None
+        action = DELETED if pk in before else CREATED
+        _note(view, instance, action, before.get(pk), pk=pk, alias=alias, is_gone=is_gone)
     return result
+
+
+def _find_before(view: Any, instances: dict[Any, Model]) -> dict[Any, Place]:
+    """The places of those of the objects that are shown, before anything is done to them. The keys are theirs."""
+    viewset = type(view)
+    before: dict[Any, Place] = {}
+    for pk, instance in instances.items():
+        model = type(instance)
+        # Not the database it was read from, which may be a replica.
+        alias = router.db_for_write(model, instance=instance)
+        if is_shown(viewset, family_of(viewset, model), alias, pk):
+            before[pk] = ask_before(viewset, view, instance)
+    return before
 
 
 def _instances_of(serializer: Any) -> list[Model]:
@@ -91,7 +117,7 @@ def _note(
     *,
     pk: Any = None,
     alias: str | None = None,
-    certain: bool = True,
+    is_gone: bool = False,
 ) -> None:
     """Record what a view has done to an object. Nothing is raised: it is done."""
     pk = key_of(type(view), instance) if pk is None else pk
@@ -99,11 +125,11 @@ def _note(
         return  # it was not saved
     viewset, model = type(view), type(instance)
     try:
-        alias = alias or instance._state.db or router.db_for_write(model, instance=instance)
+        alias = alias or router.db_for_write(model, instance=instance)
         if pk is None:
             # Saved in bulk, by a database that does not tell the keys it gives.
             before = ask_after(viewset, view, instance)
-        record(Change(viewset, family_of(viewset, model), alias, pk, action, before, view, certain))
+        record(Change(viewset, family_of(viewset, model), alias, pk, action, before, None if is_gone else view))
     except Exception:
         logger.exception("%s: nobody is told of object %r.", name_of(viewset), pk)
 
@@ -132,11 +158,15 @@ def list_changes(viewset: type[Any], rows: QuerySet[Any], action: str, alias: st
     pks = list(rows.values_list("pk", flat=True)[: MAX_OBJECTS + 1])
     if len(pks) > MAX_OBJECTS:
         return [make(None, action, Place(list(_channels_of_many(viewset, rows))))]
-    if not depends_on_rows(viewset, rows.model):
+    if not (depends_on_rows(viewset, rows.model) or (action == DELETED and leaves_out(viewset))):
         return [make(pk, action) for pk in pks]
-    # Of what is deleted nothing is left to ask about afterwards; of other changes it is not known what was before.
-    ask = ask_before if action == DELETED else ask_own
-    return [make(key_of(viewset, row), action, ask(viewset, None, row)) for row in rows]
+    if action != DELETED:
+        # It is not known what was before.
+        return [make(key_of(viewset, row), action, ask_own(viewset, None, row)) for row in rows]
+    # Afterwards there is nothing left to ask about.
+    keys = [key_of(viewset, row) for row in rows]
+    shown = find_shown(viewset, family_of(viewset, rows.model), alias, keys)
+    return [make(key, action, ask_before(viewset, None, shown[key])) for key in keys if key in shown]
 
 
 def _channels_of_many(viewset: type[Any], rows: QuerySet[Any]) -> Iterator[str]:
