@@ -17,7 +17,7 @@ from rest_framework.viewsets import ModelViewSet
 
 from ..conf import read_origins
 from ..refusals import is_handshake, refuse_plain_request
-from ..views.transactions import ExemptDatabases, atomic_requests
+from ..views.transactions import ExemptDatabases, wrap_requests
 from .auth import authentication, credentials
 from .changes import signals
 from .changes.watch import publish_changes, watch
@@ -143,11 +143,11 @@ class LiveViewSetMixin:
             signals.connect(cls)
         exempt = ExemptDatabases()
         view = super().as_view(actions, **initkwargs, **exempt.as_initkwargs())  # type: ignore[misc]
-        # Django's own transaction would be one around all messages of a WebSocket; dispatch() makes its own.
+        # Django's own transaction would be one around all messages of a WebSocket.
         exempt.put_on(view)
         # GripMiddleware reads it before the view is called.
         view.allowed_origins = read_origins(initkwargs.get("allowed_origins", cls.allowed_origins))
-        return view  # type: ignore[no-any-return]
+        return wrap_requests(view, exempt)
 
     # -- one request -------------------------------------------------------------------------------------------------
 
@@ -159,8 +159,7 @@ class LiveViewSetMixin:
             return refuse_plain_request(request)
         eventstream.recall(request)
         credentials.restore(self, request)
-        with atomic_requests(self._exempt_databases):
-            return super().dispatch(request, *args, **kwargs)  # type: ignore[misc, no-any-return]
+        return super().dispatch(request, *args, **kwargs)  # type: ignore[misc, no-any-return]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)  # type: ignore[misc]

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import wraps
 from typing import Any
 
 from django.db import connections, transaction
+from django.http import HttpRequest
 
 from .flow import blocking
 
-__all__ = ["ExemptDatabases", "HookTransaction", "atomic_requests", "find_atomic_databases"]
+__all__ = ["ExemptDatabases", "HookTransaction", "atomic_requests", "find_atomic_databases", "wrap_requests"]
 
 # Of a view's instances.
 _ATTRIBUTE = "_exempt_databases"
@@ -49,6 +51,22 @@ def find_atomic_databases(exempt: Iterable[str] = ()) -> list[str]:
     return [
         alias for alias, database in connections.settings.items() if database["ATOMIC_REQUESTS"] and alias not in named
     ]
+
+
+def wrap_requests(view: Callable[..., Any], exempt: Iterable[str]) -> Callable[..., Any]:
+    """The view, called in the transactions that Django would put around it, but for WebSocket events.
+
+    Of several in one request, each is to have one of its own.
+    """
+
+    @wraps(view)
+    def call(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        if getattr(request, "wscontext", None) is not None:
+            return view(request, *args, **kwargs)
+        with atomic_requests(exempt):
+            return view(request, *args, **kwargs)
+
+    return call
 
 
 @contextmanager

@@ -69,6 +69,33 @@ def test_what_is_exempted_where_it_is_routed_has_no_transaction(
     assert seen == [is_wrapped, is_wrapped, is_wrapped, is_wrapped, is_atomic]
 
 
+def test_what_dispatch_writes_around_a_request_is_undone_with_it(
+    grip_client: Any, routes: Any, is_atomic: bool
+) -> None:
+    class Noting(TicketViewSet):
+        authentication_classes = []
+
+        def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+            Ticket.objects.create(title=f"before a {request.method}")
+            response = super().dispatch(request, *args, **kwargs)
+            if request.method == "DELETE":
+                raise RuntimeError("after the view")
+            return response
+
+    url = routes.add(Noting)
+    ticket = Ticket.objects.create(title="x")
+    grip_client.raise_request_exception = False
+    assert grip_client.delete(f"{url}{ticket.pk}/").status_code == 500
+    assert titles() == (["x"] if is_atomic else ["before a DELETE"])
+    ticket = Ticket.objects.create(title="y")
+    with opened(grip_client, url) as ws:
+        assert ask(ws, "destroy", pk=ticket.pk)["status"] == 500
+    # The requests that bring the messages have none; each action is a request of its own.
+    assert titles().count("before a DELETE") == (0 if is_atomic else 2)
+    assert ("y" in titles()) is is_atomic
+    assert "before a POST" in titles()
+
+
 @pytest.mark.parametrize(("error", "status"), FAILURES.values(), ids=FAILURES)
 def test_one_actions_failure_undoes_its_own_changes_and_no_others(
     grip_client: Any, monkeypatch: pytest.MonkeyPatch, is_atomic: bool, error: Exception, status: int
