@@ -19,7 +19,7 @@ __all__ = ["check_live_viewsets"]
 
 @register("grip")
 def check_live_viewsets(**kwargs: Any) -> list[CheckMessage]:
-    """grip.E007 to E009, grip.W010 to W013: what would be told to whom, and would anybody hear it?"""
+    """grip.E007 to E009, grip.W010 to W014: what would be told to whom, and would anybody hear it?"""
     if not has_urlconf():
         return []
     endpoints = find_endpoints()
@@ -34,6 +34,7 @@ def check_live_viewsets(**kwargs: Any) -> list[CheckMessage]:
             viewsets.setdefault(endpoint.view_class, []).append(endpoint)
     return [
         *_twins(viewsets),
+        *_sharing(viewsets),
         *(message for viewset in viewsets for message in _check(viewset, mixin)),
         *(message for viewset, routes in viewsets.items() for message in _check_routes(viewset, routes)),
     ]
@@ -139,4 +140,23 @@ def _twins(viewsets: Iterable[type[Any]]) -> Iterator[CheckMessage]:
                 f"{number} live viewsets are called {name}, so the subscribers of one hear of the others' objects.",
                 hint="Give each class a name of its own in its module; one made in a function may set __qualname__.",
                 id="grip.E009",
+            )
+
+
+def _sharing(viewsets: Iterable[type[Any]]) -> Iterator[CheckMessage]:
+    """A viewset tells on another's channels where it has that one's method; most often by inheritance."""
+    from .changes.asking import has_own_channels, may_tell, name_of
+
+    first: dict[Any, type[Any]] = {}
+    for viewset in viewsets:
+        if not has_own_channels(viewset) or not may_tell(viewset):
+            continue
+        other = first.setdefault(viewset.get_publish_channels, viewset)
+        if viewset.live_serializer_class is not other.live_serializer_class:
+            yield Warning(
+                f"{name_of(other)} and {name_of(viewset)} tell of changes on the same channels, by another "
+                "live_serializer_class each: who listens to one hears what the other shows.",
+                hint="Override get_live_channels() and get_publish_channels() in one of them, so that they name other "
+                "channels; or give both the same live_serializer_class.",
+                id="grip.W014",
             )

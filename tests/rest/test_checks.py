@@ -187,13 +187,17 @@ def tell(self: Any, instance: Any) -> list[str]:
     return ["mine"]
 
 
+def tell_too(self: Any, instance: Any) -> list[str]:
+    return ["mine", "theirs"]
+
+
 def test_a_sound_viewset_is_passed_in_silence(check: Any) -> None:
     both = {"get_live_channels": listen, "get_publish_channels": tell}
     sound = [
         viewset("A"),
         viewset("B", live_public=True, live_serializer_class=TicketSerializer),
         viewset("C", **both),
-        viewset("D", **both, live_serializer_class=TicketSerializer),
+        viewset("D", get_live_channels=listen, get_publish_channels=tell_too, live_serializer_class=TicketSerializer),
     ]
     assert check(*sound, type("Plain", (ModelViewSet,), {"queryset": Ticket.objects.all()})) == []
 
@@ -336,6 +340,48 @@ def test_an_extra_list_by_year_is_one_of_these(routes: Routes, settings: Any) ->
     assert checks.run_checks(tags=["grip"]) == []
     routes.add(viewset("Live", of_year=of_year, live_actions=["list", "retrieve", "of_year"], **PUBLIC), "live")
     assert [message.id for message in checks.run_checks(tags=["grip"])] == ["grip.W012"]
+
+
+class FullSerializer(TicketSerializer):
+    class Meta(TicketSerializer.Meta):
+        fields = "__all__"
+
+
+class Group(TicketViewSet):
+    live_serializer_class = TicketSerializer
+    get_live_channels = listen
+    get_publish_channels = tell
+
+
+@pytest.mark.parametrize(
+    ("attributes", "is_warned"),
+    [
+        ({"live_serializer_class": FullSerializer}, True),
+        # Then it hears what the other shows.
+        ({"live_serializer_class": None}, True),
+        ({}, False),
+        ({"live_serializer_class": FullSerializer, "get_publish_channels": tell_too}, False),
+        ({"live_serializer_class": FullSerializer, "get_live_channels": lambda self: ["theirs"]}, True),
+    ],
+)
+def test_who_publishes_another_s_objects_to_the_same_people_by_another_serializer_is_warned_of(
+    check: Any, attributes: dict[str, Any], is_warned: bool
+) -> None:
+    text = (
+        f"{__name__}.Group and {__name__}.Staff tell of changes on the same channels, by another "
+        "live_serializer_class each: who listens to one hears what the other shows."
+    )
+    hint = (
+        "Override get_live_channels() and get_publish_channels() in one of them, so that they name other channels; or "
+        "give both the same live_serializer_class."
+    )
+    found = check(Group, viewset("Staff", Group, **attributes))
+    assert found == ([("grip.W014", text, hint)] if is_warned else [])
+
+
+def test_default_channels_are_each_viewset_s_own(check: Any) -> None:
+    public = viewset("Public", live_public=True, live_serializer_class=TicketSerializer)
+    assert check(public, viewset("Full", public, live_serializer_class=FullSerializer)) == []
 
 
 def test_a_project_without_a_urlconf_is_passed(settings: Any) -> None:
