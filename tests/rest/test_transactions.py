@@ -370,6 +370,50 @@ def test_changes_are_told_with_the_database_that_was_written_to(
             assert told(published, of=Keyed)[0][1]["action"] == action
 
 
+def test_what_is_written_without_its_instance_counts_for_the_database_that_is_written_to(
+    sqlite: None, published: Captured, settings: Any
+) -> None:
+    """The instance was read from the copy, and does not learn otherwise."""
+
+    class ByQueryset(Keyed):
+        def perform_update(self, serializer: Any) -> None:
+            Ticket.objects.filter(pk=serializer.instance.pk).update(**serializer.validated_data)
+
+    create()
+    settings.DATABASE_ROUTERS = [Replicated()]
+    with as_database(sqlite_entry(connection.settings_dict["NAME"]), "copy"):
+        published.clear()
+        with suppress(Unwanted), transaction.atomic(using="default"):
+            ask(ByQueryset, "patch", 1, {"title": "never"})
+            raise Unwanted
+        assert published == []
+        with transaction.atomic(using="default"):
+            ask(ByQueryset, "patch", 1, {"title": "y"})
+            assert published == []
+        assert told(published, of=ByQueryset)[0] == ("list", shown("updated", 1, "y"))
+
+
+def test_what_a_filtered_viewset_showed_is_asked_of_the_database_that_is_written_to(
+    sqlite: None, published: Captured, settings: Any
+) -> None:
+    """The copy may lag behind."""
+
+    class Named(Keyed):
+        queryset = Ticket.objects.exclude(title="")
+
+        def get_queryset(self) -> Any:
+            return Ticket.objects.all()
+
+    create(title="x")
+    settings.DATABASE_ROUTERS = [Replicated()]
+    with as_database(sqlite_entry(connection.settings_dict["NAME"]), "copy"):
+        published.clear()
+        with transaction.atomic(using="default"):
+            Ticket.objects.using("default").update(title="")
+            ask(Named, "patch", 1, {"title": "y"})
+        assert told(published, of=Named) == [("list", shown("created", 1, "y"))]
+
+
 # -- what else there is in a transaction -------------------------------------------------------------------------------
 
 
