@@ -464,6 +464,23 @@ def test_data_over_the_limits_stays_behind(
     )
 
 
+def test_of_an_object_whose_name_cannot_go_out_there_is_news(
+    published: Captured, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Titled(TicketViewSet):
+        lookup_field = "title"
+        live_public = True
+
+        def perform_create(self, serializer: Any) -> None:
+            # SQLite does not mind how long it is.
+            serializer.save(title="x" * 1_100_000)
+
+    ask(Titled, "post", data={"title": "x"})
+    assert told(published, of=Titled) == [("list", INVALIDATE)]
+    [record] = errors(caplog)
+    assert record.getMessage().endswith("cannot be published.")
+
+
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("answer", [RuntimeError("no idea"), "owner:1", [7], None], ids=repr)
 def test_a_write_stands_where_its_channels_cannot_be_found(

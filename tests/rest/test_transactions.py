@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, connections, transaction
@@ -503,6 +504,33 @@ def test_a_test_case_s_captured_hooks_tell_what_was_changed_in_their_block(
     with django_capture_on_commit_callbacks(execute=True):
         destroy(1)
     assert told(published, of=Keyed) == [("list", event("deleted", 1)), ("1", event("deleted", 1)), ("1", CLOSED)]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("is_rolled_back", [False, True])
+def test_very_many_captured_hooks_are_gone_through_a_few_times_only(
+    published: Captured, django_capture_on_commit_callbacks: Any, monkeypatch: pytest.MonkeyPatch, is_rolled_back: bool
+) -> None:
+    walks: list[Any] = []
+
+    class Counting(WeakValueDictionary[int, batch.Change]):
+        def values(self) -> Any:
+            walks.append(self)
+            return super().values()
+
+    monkeypatch.setattr(batch, "WeakValueDictionary", Counting)
+    monkeypatch.setattr(batch, "_batches", WeakKeyDictionary())
+    create(1)
+    with django_capture_on_commit_callbacks(execute=True):
+        for number in range(30):
+            update(1, f"{number}")
+        if is_rolled_back:
+            with suppress(Unwanted), transaction.atomic():
+                create(2)
+                raise Unwanted
+    data = shown("updated", 1, "29")
+    assert told(published, of=Keyed) == [("list", data), ("1", data)]
+    assert len(walks) <= 2
 
 
 @pytest.mark.django_db

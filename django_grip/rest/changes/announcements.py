@@ -244,15 +244,12 @@ class _Outbox:
     def tell(self, viewset: type[Any], channel: str, action: str, pk: Any, data: Any = None) -> None:
         """Tell of one object; without its data, if that is more than a proxy takes. pk: as clients know it.
 
-        Of what they know by no name they hear that there is news.
+        Of what they know by no name, or by none that can go out, they hear that there is news.
         """
-        if pk is None:
-            self.invalidate(viewset, pk, [channel])
-            return
-        if data is not None and self.send(viewset, pk, channel, change(action, pk, data=data)):
-            return
-        if data is None or self._has_proxy:
-            self.send(viewset, pk, channel, change(action, pk))
+        for known in (data, None) if data is not None else (None,):
+            if pk is not None and self.send(viewset, pk, channel, change(action, pk, data=known)):
+                return
+        self.invalidate(viewset, pk, [channel])
 
     def send(self, viewset: type[Any], pk: Any, channel: str, formats: Any) -> bool:
         """Publish one item. False when its content cannot go out."""

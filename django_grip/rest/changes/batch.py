@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from weakref import ReferenceType, WeakKeyDictionary, WeakSet, WeakValueDictionary, ref
 
 from django.db import connections, transaction
 
@@ -59,7 +59,6 @@ class Change:
     before: Place | None = None
     view: Any = None
     number: int = field(default_factory=next_number)
-    has_run: bool = False
 
     def __post_init__(self) -> None:
         if self.pk is not None:
@@ -76,26 +75,39 @@ class _Batch:
 
     def __init__(self) -> None:
         self._changes: WeakValueDictionary[int, Change] = WeakValueDictionary()
+        self._last: ReferenceType[Change] | None = None
+        self._captured: WeakSet[Change] = WeakSet()
 
     def add(self, change: Change) -> None:
         self._changes[change.number] = change
+        self._last = ref(change)
 
     def settle(self, change: Change) -> None:
         """Tell what has been committed, unless that was done when another change of the transaction was run."""
         if change.number not in self._changes:
             return
         ready = self._take_committed(change)
-        for other in ready:
-            del self._changes[other.number]
-        _deliver(ready)
+        if ready:
+            for other in ready:
+                del self._changes[other.number]
+            self._last = None
+            _deliver(ready)
 
     def _take_committed(self, change: Change) -> list[Change]:
-        changes = list(self._changes.values())
         if connections[change.alias].in_atomic_block:
             # A test's captureOnCommitCallbacks() runs the hooks of its block, in order, and those before it never.
-            change.has_run = True
-            return [] if changes[-1] is not change else [other for other in changes if other.has_run]
-        return changes if _COUNTS_REFERENCES else [change]
+            self._captured.add(change)
+            is_last = change is self._find_last()
+            return [other for other in self._changes.values() if other in self._captured] if is_last else []
+        return list(self._changes.values()) if _COUNTS_REFERENCES else [change]
+
+    def _find_last(self) -> Change | None:
+        """The last change that has not been told. It is looked for only where the one that was the last is gone."""
+        last = None if self._last is None else self._last()
+        if last is None:
+            for last in self._changes.values():
+                self._last = ref(last)
+        return last
 
 
 # A connection belongs to a thread, and so do its changes.
