@@ -21,7 +21,15 @@ from ..exceptions import ChannelNameError
 from ..protocol.channels import Channel, as_channels, channel_name
 from .objects import family_of, key_of
 
-__all__ = ["find_channels", "find_user_key", "list_channel", "object_channel", "pair_channel", "user_channel"]
+__all__ = [
+    "find_channels",
+    "find_user_key",
+    "list_channel",
+    "object_channel",
+    "pair_channel",
+    "url_channel",
+    "user_channel",
+]
 
 
 def find_channels(view: Any) -> list[Channel]:
@@ -49,8 +57,10 @@ def find_channels(view: Any) -> list[Channel]:
 def _name_channels(view: Any) -> list[str]:
     """Those of what is asked for, and those where `close_subscribers` reaches its user."""
     if view.is_live_detail:
-        instance = view.live_object if view.live_object is not None else view.get_object()
-        names = [view.get_object_channel(instance)]
+        if view.live_object is None:
+            # An action of the project's own has found it in another way, or its get_object() is not ours.
+            view.live_object = view.get_object()
+        names = [view.get_object_channel(view.live_object)]
     else:
         names = list(view.get_live_channels())
     key = find_user_key(view.request.user)
@@ -71,6 +81,11 @@ def object_channel(viewset: type, instance: Model) -> str:
     alias = router.db_for_write(model, instance=instance)
     template = list_channel(viewset) + (":{pk}" if alias == DEFAULT_DB_ALIAS else ":{alias}:{pk}")
     return channel_name(template, pk=_spell(key_of(viewset, instance)), alias=alias)
+
+
+def url_channel(viewset: type, name: Any) -> str:
+    """As `object_channel`, of what is no row of a model. name: the value of its URL; None where that has none."""
+    return list_channel(viewset) if name is None else channel_name(list_channel(viewset) + ":{name}", name=name)
 
 
 def _spell(key: Any) -> Any:

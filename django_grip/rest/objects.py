@@ -12,7 +12,7 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Model
 from django.db.models.manager import BaseManager
 
-__all__ = ["family_of", "find_name", "is_named_by_key", "key_of"]
+__all__ = ["family_of", "find_name", "find_name_in", "is_named_by_key", "key_of"]
 
 
 def family_of(viewset: type[Any], model: type[Model]) -> type[Model]:
@@ -49,6 +49,13 @@ def find_name(viewset: type[Any], instance: Model) -> Any:
         # It may be an annotation, which another queryset does not have.
         return None
     return None if isinstance(found, (Model, BaseManager, dict, list)) else found
+
+
+def find_name_in(view: Any, instance: Any) -> Any:
+    """What clients call the object of a view's URL, which may be no row of a model."""
+    if isinstance(instance, Model):
+        return find_name(type(view), instance)
+    return view.kwargs.get(view.lookup_url_kwarg or view.lookup_field)
 
 
 def _column_of(instance: Model, name: str) -> str:

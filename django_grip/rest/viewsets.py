@@ -20,8 +20,9 @@ from ..refusals import is_handshake, refuse_plain_request
 from ..views.transactions import ExemptDatabases, wrap_requests
 from .auth import authentication, credentials
 from .changes import signals
+from .changes.foreign import publish_invalidate
 from .changes.watch import publish_changes, watch
-from .channels import list_channel, object_channel
+from .channels import list_channel, object_channel, url_channel
 from .http import eventstream, longpoll, metadata, representation
 from .parsers import live_parsers
 from .renderers import live_renderers
@@ -84,7 +85,7 @@ class LiveViewSetMixin:
     _exempt_databases = frozenset[str]()
 
     # The object of a detail route, as get_object() found it in this request.
-    live_object: Model | None = None
+    live_object: Any = None
 
     # -- who hears, and what -----------------------------------------------------------------------------------------
 
@@ -105,6 +106,8 @@ class LiveViewSetMixin:
 
         It is asked for who opens the URL, and for each change; for those made elsewhere ``self.request`` is None.
         """
+        if not isinstance(instance, Model):
+            return url_channel(type(self), self.kwargs.get(find_lookup_name(self)))
         return object_channel(type(self), instance)
 
     def get_live_serializer_context(self) -> dict[str, Any]:
@@ -123,6 +126,17 @@ class LiveViewSetMixin:
         Raises: TypeError for what is no queryset, ValueError for another action.
         """
         publish_changes(cls, queryset, action=action)
+
+    @classmethod
+    def publish_invalidate(cls, channels: Iterable[str] | None = None) -> None:
+        """Tell the subscribers of lists to ask again, when the transaction commits.
+
+        For what is no change of the model's rows: objects that come from elsewhere, or what else a list depends on.
+        channels: of those that `get_live_channels` names; None: the default one. It may be an object's own, too.
+
+        Raises: TypeError where there is no default.
+        """
+        publish_invalidate(cls, channels)
 
     @classmethod
     def connect_live_signals(cls) -> None:

@@ -36,6 +36,7 @@ __all__ = [
     "make_data",
     "may_tell",
     "name_of",
+    "read_names",
     "shown_rows",
 ]
 
@@ -153,7 +154,11 @@ def _choose_view(viewset: type[Any], view: Any) -> Any:
 def _ask(viewset: type[Any], view: Any, instance: Model) -> list[str]:
     if not has_own_channels(viewset):
         return [list_channel(viewset)]
-    channels = _choose_view(viewset, view).get_publish_channels(instance)
+    return read_names(_choose_view(viewset, view).get_publish_channels(instance))
+
+
+def read_names(channels: Any) -> list[str]:
+    """What get_publish_channels() has returned. Raises: TypeError, if it is not names of channels."""
     if isinstance(channels, (str, bytes)) or not isinstance(channels, Iterable):
         raise TypeError(f"get_publish_channels() must return a list of names, not {type(channels).__name__}.")
     names = list(dict.fromkeys(channels))

@@ -28,6 +28,7 @@ from .asking import (
     name_of,
 )
 from .batch import Change, record, together
+from .foreign import note_foreign
 
 __all__ = ["MAX_OBJECTS", "list_changes", "publish_changes", "watch"]
 
@@ -53,6 +54,7 @@ def _create(view: Any, save: Callable[..., Any], serializer: Any, *args: Any, **
         result = save(serializer, *args, **kwargs)
         for instance in _instances_of(serializer):
             _note(view, instance, CREATED)
+        note_foreign(view, getattr(serializer, "instance", None))
     return result
 
 
@@ -70,12 +72,15 @@ def _update(view: Any, save: Callable[..., Any], serializer: Any, *args: Any, **
             if pk not in [key(instance) for instance in news]:
                 # A list's update may delete; and what is given another key leaves its old row, or none.
                 _note(view, olds[pk], DELETED, before[pk], pk=pk)
+        note_foreign(view, getattr(serializer, "instance", None))
     return result
 
 
 def _destroy(view: Any, delete: Callable[..., Any], instance: Any, *args: Any, **kwargs: Any) -> Any:
     if not isinstance(instance, Model):
-        return delete(instance, *args, **kwargs)
+        result = delete(instance, *args, **kwargs)
+        note_foreign(view, instance)
+        return result
     pk, alias = key_of(type(view), instance), router.db_for_write(type(instance), instance=instance)
     before = _find_before(view, {pk: instance})
     with together():

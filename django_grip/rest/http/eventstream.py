@@ -25,7 +25,7 @@ from ...views.stream import SILENT_CHANNEL
 from .. import events
 from ..auth import credentials
 from ..channels import find_channels
-from ..objects import find_name
+from ..objects import find_name_in
 from ..renderers import EventStreamRenderer
 from . import link_context
 from .caching import keep_out_of_cache
@@ -130,7 +130,7 @@ def _build_data(view: Any, request: Request) -> dict[str, str]:
     kept = _find_data(request._request.grip) or link_context.remember(request)
     own = {name: kept[name] for name in link_context.NAMES if name in kept}
     if view.is_live_detail and view.live_object is not None:
-        own["pk"] = encode_json(events.spell_pk(find_name(type(view), view.live_object)))
+        own["pk"] = encode_json(events.spell_pk(find_name_in(view, view.live_object)))
     return {**own, **credentials.seal_for_link(request)}
 
 
