@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 from django.http import FileResponse, HttpResponse, HttpResponseRedirect, JsonResponse, StreamingHttpResponse
+from rest_framework.decorators import action
 from rest_framework.response import Response
+from rest_framework.versioning import AcceptHeaderVersioning
+from rest_framework.viewsets import ModelViewSet
 
 from .models import Ticket
-from .project import TicketViewSet
+from .project import TicketSerializer, TicketViewSet
 from .serving import Routes
-from .sockets import opened
+from .sockets import ask, opened
 
 pytestmark = pytest.mark.django_db
 
@@ -85,3 +88,27 @@ def test_a_response_of_the_framework_streams(grip_client: Any, routes: Routes) -
     Ticket.objects.create(title="x")
     with grip_client.stream(routes.add(answering(lambda: Response([1]))), headers=STREAM) as stream:
         assert stream.receive_event().json() == {"action": "snapshot", "data": [1]}
+
+
+def test_a_websocket_to_a_viewset_that_is_not_live_is_refused_with_406(grip_client: Any, routes: Routes) -> None:
+    class Plain(ModelViewSet):
+        queryset = Ticket.objects.all()
+        serializer_class = TicketSerializer
+
+    ws = grip_client.websocket(routes.add(Plain))
+    assert (ws.status_code, b"Could not satisfy the request Accept header." in ws.response.content) == (406, True)
+
+
+def test_a_version_in_the_accept_header_is_none_of_a_websocket_s(grip_client: Any, routes: Routes) -> None:
+    class Versions(AcceptHeaderVersioning):
+        default_version = "1"
+
+    class Versioned(TicketViewSet):
+        versioning_class = Versions
+
+        @action(detail=False)
+        def version(self, request: Any) -> Response:
+            return Response(request.version)
+
+    with opened(grip_client, routes.add(Versioned), headers={"Accept": "application/json; version=2"}) as ws:
+        assert ask(ws, "version")["data"] == "1"
