@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from types import ModuleType
 from typing import Any
 
@@ -14,7 +15,7 @@ from rest_framework.versioning import NamespaceVersioning
 
 from django_grip.testing import Captured
 
-from ..docs.pages import run_page
+from ..docs.pages import ROOT, run_page
 from .changing import INVALIDATE, ask, event, told
 from .models import Project, Ticket
 from .sockets import opened
@@ -23,7 +24,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def page() -> ModuleType:
+def page(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    # What the page imports from the project's apps.
+    monkeypatch.setattr(sys, "path", [*sys.path, str(ROOT / "tests" / "docs" / "stand_ins")])
     return run_page("rest-recipes.md")
 
 
