@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Model, QuerySet
@@ -20,8 +21,9 @@ from ..refusals import is_handshake, refuse_plain_request
 from ..views.transactions import ExemptDatabases, wrap_requests
 from .auth import authentication, credentials
 from .changes import signals
+from .changes.bulk import changing, publish_changes
 from .changes.foreign import publish_invalidate
-from .changes.watch import publish_changes, watch
+from .changes.watch import watch
 from .channels import list_channel, object_channel, url_channel
 from .http import eventstream, longpoll, metadata, representation
 from .parsers import live_parsers
@@ -119,13 +121,26 @@ class LiveViewSetMixin:
         """Tell the subscribers of objects that were changed in bulk, when the transaction commits.
 
         What a queryset's methods do does not come by the viewset, and ``update()`` and ``bulk_create()`` send no
-        signals either. action: "created", "updated" or "deleted"; call it before deleting.
+        signals either. action: "created", "updated" or "deleted"; call it before deleting. The queryset is asked now:
+        after an ``update()`` it may find none of them any more, and where they were nobody knows (see `changing`).
 
         Of more than 100 objects nobody is told one by one: lists get ``invalidate``.
 
         Raises: TypeError for what is no queryset, ValueError for another action.
         """
         publish_changes(cls, queryset, action=action)
+
+    @classmethod
+    def changing(cls, queryset: QuerySet[Any]) -> AbstractContextManager[None]:
+        """Tell the subscribers of objects that are changed in bulk in this block, when the transaction commits.
+
+        ``with TicketViewSet.changing(tickets): tickets.update(group=other)``. Which objects these are and where they
+        are is found out at the beginning, so moves from channel to channel are told as such.
+
+        Of more than 100 objects nobody is told one by one: lists get ``invalidate``, where they were and where they
+        are. For deletions use `publish_changes`. Raises: TypeError for what is no queryset.
+        """
+        return changing(cls, queryset)
 
     @classmethod
     def publish_invalidate(cls, channels: Iterable[str] | None = None) -> None:

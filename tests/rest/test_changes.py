@@ -17,7 +17,7 @@ from django_grip.publisher import publish_to
 from django_grip.publishing import Policy
 from django_grip.publishing.outcome import Unreached
 from django_grip.rest import LiveModelViewSet
-from django_grip.rest.changes.watch import MAX_OBJECTS
+from django_grip.rest.changes.bulk import MAX_OBJECTS
 from django_grip.testing import Captured
 
 from .changing import CLOSED, HINTED, INVALIDATE, ask, event, told

@@ -21,7 +21,7 @@ from rest_framework.permissions import AllowAny
 
 from django_grip.rest import LiveModelViewSet
 from django_grip.rest.changes import signals
-from django_grip.rest.changes.watch import MAX_OBJECTS
+from django_grip.rest.changes.bulk import MAX_OBJECTS
 from django_grip.testing import Captured
 
 from ..publishing.servers import ControlServer

@@ -20,7 +20,7 @@ from ..events import CREATED, DELETED, UPDATED
 from .announcements import MAX_OBJECTS
 from .asking import Place, ask_before, depends_on_rows, is_shown, leaves_out, name_of, shown_rows
 from .batch import Change, next_number, record
-from .watch import list_changes
+from .bulk import list_changes
 
 __all__ = ["connect", "disconnect"]
 

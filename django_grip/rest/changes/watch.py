@@ -1,36 +1,28 @@
-"""Changes that a viewset makes, or is told of in bulk: each is told to its subscribers when its transaction commits."""
+"""Changes that a viewset makes: each is told to its subscribers when its transaction commits."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from functools import partial
-from itertools import islice
 from typing import Any
 
 from django.db import router
 from django.db.models import Manager, Model, QuerySet
 
-from ..channels import list_channel
 from ..events import CREATED, DELETED, UPDATED
 from ..objects import family_of, key_of
-from .announcements import MAX_OBJECTS
 from .asking import (
     Place,
     ask_after,
     ask_before,
-    ask_own,
-    depends_on_rows,
-    find_shown,
-    has_own_channels,
     is_shown,
-    leaves_out,
     name_of,
 )
 from .batch import Change, record, together
 from .foreign import note_foreign
 
-__all__ = ["MAX_OBJECTS", "list_changes", "publish_changes", "watch"]
+__all__ = ["watch"]
 
 logger = logging.getLogger("django_grip")
 
@@ -137,52 +129,3 @@ def _note(
         record(Change(viewset, family_of(viewset, model), alias, pk, action, before, None if is_gone else view))
     except Exception:
         logger.exception("%s: nobody is told of object %r.", name_of(viewset), pk)
-
-
-# -- in bulk -------------------------------------------------------------------------------------------------------
-
-
-def publish_changes(viewset: type[Any], queryset: Any, *, action: str) -> None:
-    """Tell of the objects of a queryset; see `LiveViewSetMixin.publish_changes`."""
-    if not isinstance(queryset, (QuerySet, Manager)):
-        fix = "; of one object: objects.filter(pk=instance.pk)" if isinstance(queryset, Model) else ""
-        raise TypeError(f"{viewset.__name__}.publish_changes() takes a queryset, not {type(queryset).__name__}{fix}.")
-    if action not in (CREATED, UPDATED, DELETED):
-        raise ValueError(
-            f'{viewset.__name__}.publish_changes(): action is "created", "updated" or "deleted", not {action!r}.'
-        )
-    rows: Any = queryset.all()
-    alias = rows._db or router.db_for_write(rows.model)
-    for change in list_changes(viewset, rows.using(alias), action, alias):
-        record(change)
-
-
-def list_changes(viewset: type[Any], rows: QuerySet[Any], action: str, alias: str) -> Iterable[Change]:
-    """The changes of a queryset's objects; of more than MAX_OBJECTS, one for all. Now is when channels are asked."""
-    make = partial(Change, viewset, family_of(viewset, rows.model), alias)
-    pks = list(rows.values_list("pk", flat=True)[: MAX_OBJECTS + 1])
-    if len(pks) > MAX_OBJECTS:
-        return [make(None, action, Place(list(_channels_of_many(viewset, rows))))]
-    if not (depends_on_rows(viewset, rows.model) or (action == DELETED and leaves_out(viewset))):
-        return [make(pk, action) for pk in pks]
-    if action != DELETED:
-        # It is not known what was before.
-        return [make(key_of(viewset, row), action, ask_own(viewset, None, row)) for row in rows]
-    # Afterwards there is nothing left to ask about.
-    keys = [key_of(viewset, row) for row in rows]
-    shown = find_shown(viewset, family_of(viewset, rows.model), alias, keys)
-    return [make(key, action, ask_before(viewset, None, shown[key])) for key in keys if key in shown]
-
-
-def _channels_of_many(viewset: type[Any], rows: QuerySet[Any]) -> Iterator[str]:
-    """Each channel once. Objects are read one after the other, so there may be as many as one likes."""
-    if not has_own_channels(viewset):
-        yield list_channel(viewset)
-        return
-    seen: set[str] = set()
-    objects = rows.iterator(chunk_size=1000)
-    while part := list(islice(objects, 1000)):
-        for row in part:
-            new = set(ask_before(viewset, None, row).lists or ()) - seen
-            seen |= new
-            yield from sorted(new)
