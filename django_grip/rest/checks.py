@@ -41,7 +41,7 @@ def check_live_viewsets(**kwargs: Any) -> list[CheckMessage]:
 
 
 def _check(viewset: type[Any], mixin: type[Any]) -> Iterator[CheckMessage]:
-    from .changes.asking import is_overridden, may_tell, name_of
+    from .changes.asking import is_overridden, may_tell, name_of, own_queryset
 
     name = name_of(viewset)
     if not _calls_ours(viewset, mixin):
@@ -66,7 +66,8 @@ def _check(viewset: type[Any], mixin: type[Any]) -> Iterator[CheckMessage]:
             hint="Override both, so that they name the same channels.",
             id="grip.W010",
         )
-    if viewset.queryset is not None and viewset.queryset.all().query.is_empty():
+    rows = own_queryset(viewset)
+    if rows is not None and rows.query.is_empty():
         yield Warning(
             f"{name}.queryset is none(), so nobody is told of any object.",
             hint="Give it all that anybody may hear of, as in queryset = Ticket.objects.all(); get_queryset() decides "

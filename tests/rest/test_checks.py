@@ -198,6 +198,8 @@ def test_a_sound_viewset_is_passed_in_silence(check: Any) -> None:
         viewset("B", live_public=True, live_serializer_class=TicketSerializer),
         viewset("C", **both),
         viewset("D", get_live_channels=listen, get_publish_channels=tell_too, live_serializer_class=TicketSerializer),
+        # Of what is no row of a model.
+        viewset("E", queryset=[]),
     ]
     assert check(*sound, type("Plain", (ModelViewSet,), {"queryset": Ticket.objects.all()})) == []
 

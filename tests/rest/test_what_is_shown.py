@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.test.utils import CaptureQueriesContext
 from rest_framework.permissions import AllowAny
+from rest_framework.renderers import JSONRenderer
 
 from django_grip.rest import LiveModelViewSet
 from django_grip.rest.changes import signals
@@ -182,6 +184,26 @@ def test_a_view_that_hides_what_it_was_to_delete_says_that_it_is_gone(published:
         (pk, event("deleted", ticket.pk)),
         (pk, CLOSED),
     ]
+
+
+class Bare(Tuned):
+    renderer_classes = [JSONRenderer]
+    authentication_classes: list[Any] = []
+
+
+def test_on_every_transport_nobody_hears_of_what_they_cannot_see(grip_client: Any, routes: Any) -> None:
+    hidden, shown = (Ticket.objects.create(title=title, done=title == "hidden") for title in ("hidden", "shown"))
+    url = routes.add(Bare)
+    ws, stream = grip_client.websocket(url), grip_client.stream(url, headers={"accept": "text/event-stream"})
+    poll = grip_client.longpoll(url, headers={"if-none-match": grip_client.get(url)["etag"], "prefer": "wait=30"})
+    assert (ws.receive_json()["action"], stream.receive_event().json()["action"]) == ("subscribed", "snapshot")
+    Bare.publish_changes(Ticket.objects.filter(pk=hidden.pk), action="deleted")
+    stream.receive_nothing()
+    assert (ws.receive_all(), poll.held) == ([], True)
+    body = json.dumps({"title": "secret", "done": True})
+    grip_client.patch(f"{url}{shown.pk}/", body, content_type="application/json")
+    gone = event("deleted", shown.pk)
+    assert (ws.receive_json(), stream.receive_event().json(), poll.receive().json()) == (gone, gone, [])
 
 
 # -- in one transaction ------------------------------------------------------------------------------------------------

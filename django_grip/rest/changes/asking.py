@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError
+from django.db.models import QuerySet
+from django.db.models.manager import BaseManager
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
@@ -17,7 +19,7 @@ from ..objects import find_name, is_named_by_key, key_of
 from ..renderers import find_json_renderer
 
 if TYPE_CHECKING:
-    from django.db.models import Model, QuerySet
+    from django.db.models import Model
 
 __all__ = [
     "NOWHERE",
@@ -36,6 +38,7 @@ __all__ = [
     "make_data",
     "may_tell",
     "name_of",
+    "own_queryset",
     "read_names",
     "shown_rows",
 ]
@@ -180,22 +183,28 @@ def find_shown(viewset: type[Any], model: type[Any], alias: str, pks: Sequence[A
     return {key_of(viewset, row): row for row in shown_rows(viewset, model).using(alias).filter(pk__in=pks)}
 
 
+def own_queryset(viewset: type[Any]) -> QuerySet[Any] | None:
+    """The `queryset` of the class; None without one, and where it is no model's."""
+    queryset = viewset.queryset
+    return queryset.all() if isinstance(queryset, (QuerySet, BaseManager)) else None
+
+
 def shown_rows(viewset: type[Any], model: type[Any]) -> QuerySet[Any]:
     """The objects that anybody may hear of: those of the viewset's own `queryset`; without one, every object.
 
     `get_queryset` may show fewer of them, or annotate them; it cannot be asked, as it asks who wants to know.
     """
-    rows: QuerySet[Any] = model._base_manager.all() if viewset.queryset is None else viewset.queryset.all()
-    return rows
+    rows = own_queryset(viewset)
+    return model._base_manager.all() if rows is None else rows
 
 
 def leaves_out(viewset: type[Any]) -> bool:
     """Whether there are objects that nobody hears of, so that one has to look which they are."""
-    if viewset.queryset is None:
+    rows = own_queryset(viewset)
+    if rows is None or rows.query.is_sliced or rows.query.combinator:
+        # A slice and a union cannot be asked for an object, neither here nor by a request.
         return False
-    query = viewset.queryset.all().query
-    # A slice and a union cannot be asked for an object, neither here nor by a request.
-    return bool(query.where) and not query.is_sliced and not query.combinator
+    return bool(rows.query.where)
 
 
 def is_shown(viewset: type[Any], model: type[Any], alias: str, pk: Any) -> bool:
