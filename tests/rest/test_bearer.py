@@ -16,7 +16,8 @@ from rest_framework.authentication import (
     TokenAuthentication,
 )
 from rest_framework.authtoken.models import Token
-from rest_framework.exceptions import ParseError, Throttled
+from rest_framework.exceptions import AuthenticationFailed, ParseError, Throttled
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.tokens import AccessToken
@@ -24,6 +25,9 @@ from rest_framework_simplejwt.tokens import AccessToken
 from django_grip.rest.auth.authentication import live_authenticators
 from django_grip.rest.auth.bearer import restore_bearer
 from django_grip.rest.auth.credentials import restore
+
+from .project import TicketViewSet
+from .sockets import ask, opened
 
 
 class DeviceAuthentication(TokenAuthentication):
@@ -53,7 +57,7 @@ def make_request(protocols: str | None, **meta: Any) -> Any:
     if protocols is not None:
         meta["HTTP_SEC_WEBSOCKET_PROTOCOL"] = protocols
     request: Any = RequestFactory().post("/", **meta)
-    request.wscontext = object()
+    request.wscontext = SimpleNamespace(meta={})
     return request
 
 
@@ -204,4 +208,50 @@ def test_an_authenticator_that_refuses_for_another_reason_is_not_the_one() -> No
 
     request = make_request("grip.live, bearer.abc")
     assert restore_bearer(make_view(Throttling, JWTAuthentication), request) is None
+    assert request.META["HTTP_AUTHORIZATION"] == "Bearer abc"
+
+
+class CountingAuthentication(BaseAuthentication):
+    """Counts wrong keys, as one does that locks out who guesses them."""
+
+    wrong = 0
+
+    def authenticate_header(self, request: Any) -> str:
+        return "Key"
+
+    def authenticate(self, request: Any) -> None:
+        if request.META.get("HTTP_AUTHORIZATION", "").startswith("Key "):
+            type(self).wrong += 1
+            raise AuthenticationFailed
+
+
+@pytest.mark.django_db
+def test_whose_token_it_is_is_found_once_for_a_connection(
+    grip_client: Any, routes: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class View(TicketViewSet):
+        authentication_classes = [CountingAuthentication, TokenAuthentication]
+        permission_classes = [IsAuthenticated]
+
+    monkeypatch.setattr(CountingAuthentication, "wrong", 0)
+    token = Token.objects.create(user=User.objects.create_user("ann"))
+    protocols = ["grip.live", f"bearer.{token.key}"]
+    with opened(grip_client, routes.add(View), subprotocols=protocols) as ws:
+        assert CountingAuthentication.wrong == 1
+        assert [ask(ws, "list")["status"] for _ in range(3)] == [200, 200, 200]
+        assert CountingAuthentication.wrong == 1
+        # It is asked of the one that knows it, every time.
+        token.delete()
+        ws.send_json({"action": "list"})
+        assert ws.close_code == 4401
+    assert CountingAuthentication.wrong == 1
+    assert grip_client.websocket("/api/tickets/", subprotocols=protocols).status_code == 401
+
+
+@pytest.mark.django_db
+def test_a_scheme_that_the_view_has_no_longer_is_found_anew() -> None:
+    request = make_request("grip.live, bearer.abc")
+    request.wscontext.meta["grip-bearer-scheme"] = "Basic"
+    assert restore_bearer(make_view(DeviceAuthentication, JWTAuthentication), request) is None
+    assert request.wscontext.meta == {"grip-bearer-scheme": "Bearer"}
     assert request.META["HTTP_AUTHORIZATION"] == "Bearer abc"

@@ -20,6 +20,9 @@ from .authority import TOKENLESS_SCHEMES, put_header
 __all__ = ["BEARER", "is_subprotocol", "restore_bearer"]
 
 _HEADER = "HTTP_SEC_WEBSOCKET_PROTOCOL"
+# The scheme that a connection was let in by, where there are several: those who count wrong tokens shall not count this
+# one with every message. It is for the view's own authenticators to say whether the token is still good.
+_META_NAME = "grip-bearer-scheme"
 BEARER = "bearer."
 """How the subprotocol begins that carries a token; upper and lower case are the same."""
 
@@ -80,11 +83,17 @@ def _find_unanswered(others: list[str], view: Any) -> str | None:
 @sensitive_variables()
 def _authorize(view: Any, request: Any, token: str) -> None:
     schemes = _find_schemes(view, request)
-    for scheme, authenticators in list(schemes.items())[:-1]:
+    meta = request.wscontext.meta
+    if len(schemes) > 1 and meta.get(_META_NAME) in schemes:
+        put_header(request, "Authorization", f"{meta[_META_NAME]} {token}")
+        return
+    for scheme, authenticators in schemes.items():
         put_header(request, "Authorization", f"{scheme} {token}")
-        if any(_accepts(authenticator, request) for authenticator in authenticators):
-            return
-    put_header(request, "Authorization", f"{list(schemes)[-1]} {token}")
+        # What nobody before has taken, the last one will judge as every request is judged.
+        if scheme == list(schemes)[-1] or any(_accepts(authenticator, request) for authenticator in authenticators):
+            break
+    if len(schemes) > 1:
+        meta[_META_NAME] = scheme
 
 
 def _find_schemes(view: Any, request: Any) -> dict[str, list[Any]]:
