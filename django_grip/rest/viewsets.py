@@ -186,9 +186,11 @@ class LiveViewSetMixin:
         if request.method == "GET" and self.live_action and is_handshake(request) and hasattr(request, "grip"):
             # Its client could make nothing of the plain answer.
             return refuse_plain_request(request)
-        eventstream.recall(request)
-        credentials.restore(self, request)
-        return super().dispatch(request, *args, **kwargs)  # type: ignore[misc, no-any-return]
+        with eventstream.recall(request) as recalled:
+            credentials.restore(self, request)
+            response: HttpResponseBase = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+            eventstream.keep_until_rendered(recalled, response)
+        return response
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)  # type: ignore[misc]

@@ -588,6 +588,33 @@ def test_the_same_is_told_by_a_link_as_to_its_client(grip_client: GripClient, ro
     assert events_of(stream) == [RESET, {"action": "snapshot", "data": {**told, "tickets": 1}}]
 
 
+@pytest.mark.parametrize("is_refused", [False, True])
+def test_language_and_zone_of_a_stream_are_not_left_to_the_thread(
+    grip_client: GripClient, routes: Routes, is_refused: bool
+) -> None:
+    class Refusing(Telling):
+        refuses = False
+        told: list[Any] = []
+
+        def initial(self, request: Any, *args: Any, **kwargs: Any) -> None:
+            self.told.append((translation.get_language(), timezone.get_current_timezone_name()))
+            super().initial(request, *args, **kwargs)
+            if self.refuses:
+                raise ValidationError("no")
+
+    before = translation.get_language(), timezone.get_current_timezone_name()
+    with translation.override("de"), timezone.override("Asia/Kathmandu"):
+        stream = grip_client.stream(routes.add(Refusing), headers=STREAM)
+    stream.read()
+    Refusing.refuses = is_refused
+    Ticket.objects.create(title="a")
+    grip_client.advance(1)
+    assert Refusing.told == [("de", "Asia/Kathmandu")] * 2 != [before] * 2
+    assert (translation.get_language(), timezone.get_current_timezone_name()) == before
+    assert stream.ended is is_refused
+    assert [event["data"]["zone"] for event in events_of(stream) if "data" in event] == ["Asia/Kathmandu"][is_refused:]
+
+
 def choose_zone(get_response: Any) -> Any:
     """As the example in Django's documentation, with a cookie."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
     WhenRendered = Callable[[Response, Callable[[Response], None]], None]
 
-__all__ = ["begin", "end_for_deleted", "is_link", "recall"]
+__all__ = ["begin", "end_for_deleted", "is_link", "keep_until_rendered", "recall"]
 
 # Stages of a stream, as its links say them: nothing is held yet, since what was to be sent was too much for that; it is
 # held, and what was published meanwhile may have been missed; it is held, and nothing was.
@@ -61,11 +62,20 @@ class _HeadersTooLong(APIException):
     default_code = "headers_too_long"
 
 
-def recall(request: GripHttpRequest) -> None:
-    """Make the fetch of a stream's link the request that opened the stream, before anything looks at it."""
+def recall(request: GripHttpRequest) -> ExitStack:
+    """Make the fetch of a stream's link the request that opened the stream, before anything looks at it.
+
+    Returns: what ends that, see `keep_until_rendered`.
+    """
     data = _find_data(getattr(request, "grip", None))
-    if data:
-        link_context.recall(request, data)
+    return link_context.recall(request, data) if data else ExitStack()
+
+
+def keep_until_rendered(recalled: ExitStack, response: Any) -> None:
+    """Let what was recalled last for a response that is rendered behind the view."""
+    if not getattr(response, "is_rendered", True):
+        kept = recalled.pop_all()
+        response.add_post_render_callback(lambda response: kept.close())
 
 
 def is_link(request: Request) -> bool:

@@ -7,6 +7,7 @@ version in ``Accept``, absolute URLs, texts in the client's language and times i
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from django.utils import timezone, translation
@@ -36,15 +37,20 @@ def remember(request: Request) -> dict[str, str]:
     return {name: value for name, value in zip(NAMES, found, strict=True) if value}
 
 
-def recall(request: HttpRequest, data: Mapping[str, str]) -> None:
-    """Make the fetch of a link like the request that opened the stream."""
+def recall(request: HttpRequest, data: Mapping[str, str]) -> ExitStack:
+    """Make the fetch of a link like the request that opened the stream.
+
+    Returns: what puts language and time zone back, which are the thread's and not the request's.
+    """
     request.META["HTTP_HOST"] = data["host"]
     # A middleware before the view may have looked at this copy of the headers.
     request.__dict__.pop("headers", None)
     scheme = data["scheme"]
     request._get_scheme = lambda: scheme  # type: ignore[attr-defined]
     # Whatever chooses them, for each request, has chosen for one without a client.
+    recalled = ExitStack()
     if data.get("language", translation.get_language()) != translation.get_language():
-        translation.activate(data["language"])
+        recalled.enter_context(translation.override(data["language"]))
     if data.get("zone", timezone.get_current_timezone_name()) != timezone.get_current_timezone_name():
-        timezone.activate(data["zone"])
+        recalled.enter_context(timezone.override(data["zone"]))
+    return recalled
