@@ -24,8 +24,9 @@ from .conf import derive_keys
 from .exceptions import InstructError, LinkError
 from .link_headers import pack_headers, unpack_headers
 from .protocol.links import LINK_MARK, Link, build_link_token, parse_link_token
+from .read_only_session import set_session
 from .refusals import refuse, show_path, stand_in
-from .users import aload_user, claim_user, is_user_unchanged, load_user, set_user
+from .users import aload_user, claim_user, is_user_unchanged, load_user, open_session, set_user
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractUser
@@ -154,8 +155,9 @@ def open_link(request: GripHttpRequest) -> HttpResponse | None:
     """
     try:
         link = _read_link(request)
-        user = None if link.user is None else load_user(link.user)
-        _enter(request, link, user)
+        session = open_session(link.user)
+        user = None if link.user is None else load_user(link.user, session)
+        _enter(request, link, user, session)
     except LinkError as error:
         return _refuse(request, error)
     return None
@@ -165,8 +167,9 @@ async def aopen_link(request: GripHttpRequest) -> HttpResponse | None:
     """`open_link` on an async stack."""
     try:
         link = _read_link(request)
-        user = None if link.user is None else await aload_user(link.user)
-        _enter(request, link, user)
+        session = open_session(link.user)
+        user = None if link.user is None else await aload_user(link.user, session)
+        _enter(request, link, user, session)
     except LinkError as error:
         return _refuse(request, error)
     return None
@@ -216,12 +219,14 @@ def _read_link(request: GripHttpRequest) -> Link:
     return link
 
 
-def _enter(request: GripHttpRequest, link: Link, user: AbstractUser | None) -> None:
+def _enter(request: GripHttpRequest, link: Link, user: AbstractUser | None, session: Any) -> None:
     """Make the request what the link says."""
     if link.user is not None:
         if user is None or not is_user_unchanged(user, link.user["hash"]):
             raise _RevokedError("The link's user is no longer logged in.")
         set_user(request, user)
+    if session is not None:
+        set_session(request, session)
     _rewrite(request, link)
     request.grip.link = link
     if link.kind == "gone":

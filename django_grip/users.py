@@ -18,8 +18,9 @@ from django.contrib.auth import BACKEND_SESSION_KEY, SESSION_KEY, get_backends, 
 from django.core.exceptions import ValidationError
 from django.utils.crypto import constant_time_compare
 
-from .conf import derive_keys, make_session
+from .conf import derive_keys
 from .protocol.seal import seal, unseal
+from .read_only_session import open_read_only
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +35,7 @@ __all__ = [
     "is_user_unchanged",
     "load_user",
     "make_nobody",
+    "open_session",
     "set_user",
 ]
 
@@ -105,22 +107,24 @@ def _session_of(request: HttpRequest, user: Any) -> Any:
     return session if is_its else None
 
 
-def load_user(claim: Mapping[str, str]) -> AbstractUser | None:
+def load_user(claim: Mapping[str, str], session: Any = None) -> AbstractUser | None:
     """Load the user of a claim, if its session lasts and its backend still vouches for it.
 
-    Whether it is unchanged is another question.
+    Whether it is unchanged is another question. session: that of the claim, if it is open already.
     """
     pk = _read_pk(claim)
-    if pk is None or ("session" in claim and _open_session(claim).get(SESSION_KEY) != claim["pk"]):
+    session = open_session(claim) if session is None else session
+    if pk is None or (session is not None and session.get(SESSION_KEY) != claim["pk"]):
         return None
     users = (_remember(backend.get_user(pk), claim) for backend in _find_backends(claim))
     return next((user for user in users if user is not None), None)
 
 
-async def aload_user(claim: Mapping[str, str]) -> AbstractUser | None:
+async def aload_user(claim: Mapping[str, str], session: Any = None) -> AbstractUser | None:
     """`load_user` on an async stack."""
     pk = _read_pk(claim)
-    if pk is None or ("session" in claim and await _open_session(claim).aget(SESSION_KEY) != claim["pk"]):
+    session = open_session(claim) if session is None else session
+    if pk is None or (session is not None and await session.aget(SESSION_KEY) != claim["pk"]):
         return None
     for backend in _find_backends(claim):
         get_user: Callable[[Any], Any] = getattr(backend, "aget_user", None) or sync_to_async(backend.get_user)
@@ -130,9 +134,11 @@ async def aload_user(claim: Mapping[str, str]) -> AbstractUser | None:
     return None
 
 
-def _open_session(claim: Mapping[str, str]) -> Any:
-    """The session of a claim, to be read; one that is no more is empty."""
-    return make_session(unseal(claim["session"], derive_keys("session")))
+def open_session(claim: Mapping[str, str] | None) -> Any:
+    """The session of a claim, to be read; one that is no more is empty. None: the claim names none."""
+    if claim is None or "session" not in claim:
+        return None
+    return open_read_only(unseal(claim["session"], derive_keys("session")))
 
 
 def _read_pk(claim: Mapping[str, str]) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 import jwt
 import pytest
+from asgiref.sync import iscoroutinefunction
 from django.conf.urls.i18n import i18n_patterns
 from django.contrib.auth import get_user_model, login
 from django.contrib.auth.backends import ModelBackend
@@ -558,6 +559,86 @@ def test_a_session_that_is_the_cookie_itself_cannot_be_asked_for(site, settings,
     settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
     site.route("link/", whoami)
     assert follow(site, link_of(site, user)).content == b"alice True"
+
+
+def choose(link_cookie: str, value: str) -> None:
+    client = Client()
+    client.cookies["sessionid"] = link_cookie.removeprefix("sessionid=")
+    session = client.session
+    session["group"] = value
+    session.save()
+
+
+def read_group(get_response):
+    """A middleware that goes by the session, such as one that finds the tenant."""
+    if iscoroutinefunction(get_response):
+
+        async def amiddleware(request):
+            request.group = await request.session.aget("group")
+            return await get_response(request)
+
+        return amiddleware
+
+    def middleware(request):
+        request.group = request.session.get("group")
+        return get_response(request)
+
+    return middleware
+
+
+read_group.async_capable = True
+
+
+def write_all_over(request):
+    """All that a view can do to its session."""
+    session = request.session
+    found = [request.group, session["group"], session.session_key is not None]
+    session["group"] = "another"
+    session.save()
+    session.cycle_key()
+    session.set_expiry(5)
+    session.flush()
+    session["group"] = "a third"
+    return JsonResponse(found, safe=False)
+
+
+async def awrite_all_over(request):
+    session = request.session
+    found = [request.group, await session.aget("group"), session.session_key is not None]
+    await session.aset("group", "another")
+    await session.asave()
+    await session.acycle_key()
+    await session.aset_expiry(5)
+    await session.aflush()
+    await session.aset("group", "a third")
+    return JsonResponse(found, safe=False)
+
+
+@pytest.mark.parametrize("engine", [*ENGINES, "file"])
+@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS.keys())
+@pytest.mark.parametrize("always", [False, True], ids=["if modified", "every request"])
+def test_the_session_comes_back_to_be_read(site, settings, user, order, engine, always, monkeypatch, tmp_path):
+    settings.MIDDLEWARE = [*order, f"{__name__}.read_group"]
+    settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
+    settings.SESSION_FILE_PATH = str(tmp_path)
+    settings.SESSION_SAVE_EVERY_REQUEST = always
+    cookie = cookie_of(user)
+    choose(cookie, "one")
+    monkeypatch.setitem(globals(), "cookie_of", lambda user: cookie)
+    site.route("link/", awrite_all_over if site.stack == "asgi" else write_all_over)
+    link = link_of(site, user)
+    for value in ("one", "one", "two"):
+        # What the client has chosen since counts, and what a fetch has written does not.
+        choose(cookie, value)
+        response = follow(site, link)
+        assert response.json() == [value, value, True]
+        assert not response.cookies
+
+
+def test_whose_session_is_not_sealed_in_the_link_has_an_empty_one(site, settings, user):
+    settings.MIDDLEWARE = ORDERS["grip first"]
+    site.route("link/", lambda request: JsonResponse(dict(request.session.items())))
+    assert follow(site, link_of(site, None)).json() == {}
 
 
 class Directory(ModelBackend):

@@ -7,10 +7,15 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.middleware.csrf import _get_new_csrf_string
+from rest_framework.authentication import SessionAuthentication
+from rest_framework.permissions import IsAuthenticated
 
+from django_grip import HttpStreamFormat, publish
 from django_grip.testing import GripClient
+from django_grip.views import EventStreamView
 
 from .models import Ticket
+from .project import TicketViewSet
 
 pytestmark = pytest.mark.django_db
 
@@ -71,6 +76,55 @@ def test_a_session_reads_and_streams_without_one(client: GripClient) -> None:
     client.advance(2)
     client.advance(61)
     assert stream.held
+
+
+class ChosenGroup(TicketViewSet):
+    """Everybody sees what they have chosen to see."""
+
+    authentication_classes = [SessionAuthentication]
+    permission_classes = [IsAuthenticated]
+
+    def get_queryset(self) -> Any:
+        self.request.session["seen"] = True
+        return Ticket.objects.filter(title__startswith=self.request.session.get("group", ""))
+
+
+class ChosenChannel(EventStreamView):
+    def get_channels(self) -> list[str]:
+        return [f"group:{self.request.session['group']}"]
+
+
+def choose(client: GripClient, group: str) -> None:
+    session = client.session
+    session["group"] = group
+    session.pop("seen", None)
+    session.save()
+
+
+def test_a_stream_is_asked_for_again_with_its_session(client: GripClient, routes: Any) -> None:
+    for title in ("a1", "b1"):
+        Ticket.objects.create(title=title)
+    choose(client, "a")
+    stream = client.stream(routes.add(ChosenGroup), headers={"Accept": "text/event-stream"})
+    assert [row["title"] for row in stream.receive_event().json()["data"]] == ["a1"]
+    choose(client, "a")
+    client.advance(1)
+    assert stream.read() == ""
+    # What the fetch has written is nobody's.
+    assert "seen" not in client.session
+    Ticket.objects.create(title="a2")
+    publish(f"live:{__name__}.ChosenGroup", HttpStreamFormat(action="hint"))
+    assert stream.receive_event().json() == {"action": "reset"}
+    assert [row["title"] for row in stream.receive_event().json()["data"]] == ["a1", "a2"]
+
+
+def test_so_is_a_stream_of_django_alone(client: GripClient, routes: Any) -> None:
+    choose(client, "a")
+    stream = client.stream(routes.add_view("events/", ChosenChannel.as_view()))
+    assert stream.channels == {"group:a"}
+    choose(client, "b")
+    client.advance(61)
+    assert (stream.held, stream.channels) == (True, {"group:b"})
 
 
 def test_who_logs_in_again_is_another_session_and_the_old_connections_end(client: GripClient) -> None:
