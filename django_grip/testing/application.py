@@ -11,6 +11,7 @@ from django.test.client import FakePayload
 
 from ..proxy.http.instructions import has_instruct
 from ..proxy.messages import AppFailure, AppRequest, AppResponse, Headers, first_of
+from .requests import find_defaults
 
 __all__ = ["Answer", "Application", "AsyncApplication"]
 
@@ -27,7 +28,7 @@ class Answer(NamedTuple):
 
 
 def _other_defaults(client: Client) -> dict[str, Any]:
-    return {name: value for name, value in client.defaults.items() if not name.startswith("HTTP_")}
+    return {name: value for name, value in find_defaults(client).items() if not name.startswith("HTTP_")}
 
 
 def _read_environ(headers: Headers) -> dict[str, str]:

@@ -53,7 +53,7 @@ class GripClient(Client):
             self, path, subprotocols=subprotocols, secure=secure, headers=headers, query_params=query_params
         )
         exchange = WebSocketExchange(proxy.engine, request)
-        return self._open(WebSocket(self, exchange, Application(self, secure=secure), path))
+        return self._open(WebSocket(self, exchange, self.make_application(secure=secure), path))
 
     def stream(
         self,
@@ -95,11 +95,15 @@ class GripClient(Client):
         proxy.settle()
         return response
 
+    def make_application(self, *, secure: bool) -> Application:
+        """What the proxy asks for a connection of this client's."""
+        return Application(self, secure=secure)
+
     def _ask(self, kind: type[_H], path: str, *, secure: bool, **options: Any) -> _H:
         """Make an HTTP request whose answer may be held; the options are those of `build_request`."""
         proxy.enter()
         exchange = HttpExchange(proxy.engine, build_request(self, path, secure=secure, **options))
-        return self._open(kind(self, exchange, Application(self, secure=secure), path))
+        return self._open(kind(self, exchange, self.make_application(secure=secure), path))
 
     def _open(self, connection: _T) -> _T:
         proxy.add(connection)

@@ -10,8 +10,9 @@ import pytest
 
 if TYPE_CHECKING:
     from . import AsyncGripClient, Captured, Clock, GripClient
+    from .rest import APIGripClient
 
-__all__ = ["async_grip_client", "grip_client", "grip_clock", "published"]
+__all__ = ["api_grip_client", "async_grip_client", "grip_client", "grip_clock", "published"]
 
 
 @pytest.fixture
@@ -20,6 +21,14 @@ def grip_client() -> GripClient:
     from . import GripClient
 
     return GripClient()
+
+
+@pytest.fixture
+def api_grip_client() -> APIGripClient:
+    """An `APIGripClient`."""
+    from .rest import APIGripClient
+
+    return APIGripClient()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from django.test import AsyncClient, Client
 
 from ..proxy.messages import ClientRequest, Headers
 
-__all__ = ["build_handshake", "build_request"]
+__all__ = ["build_handshake", "build_request", "find_defaults"]
 
 # What a handshake says besides (RFC 6455, 1.3).
 _HANDSHAKE: Headers = [
@@ -65,10 +65,15 @@ def build_handshake(
     return request
 
 
+def find_defaults(client: Client | AsyncClient) -> dict[str, Any]:
+    """What a client says in all requests; DRF's keeps its credentials beside the rest."""
+    return {**client.defaults, **getattr(client, "_credentials", {})}
+
+
 def _default_headers(client: Client | AsyncClient) -> list[tuple[str, str]]:
     # Django keeps them in the form of WSGI; an AsyncClient also takes them as they are.
     return [
         (name.upper().removeprefix("HTTP_").replace("_", "-"), str(value))
-        for name, value in client.defaults.items()
+        for name, value in find_defaults(client).items()
         if name.startswith("HTTP_") or isinstance(client, AsyncClient)
     ]

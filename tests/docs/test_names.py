@@ -25,7 +25,10 @@ from django_grip.views import EventStreamView, LongPollView, StreamView, WebSock
 
 from .pages import codes, read, rows, section
 
-REST = import_module("django_grip.rest").__all__ if find_spec("rest_framework") else []
+REST, TESTING_REST = (
+    import_module(name).__all__ if find_spec("rest_framework") else []
+    for name in ("django_grip.rest", "django_grip.testing.rest")
+)
 
 
 def first_cells(text: str) -> list[str]:
@@ -39,6 +42,7 @@ def first_cells(text: str) -> list[str]:
         ("django_grip.views", import_module("django_grip.views").__all__),
         ("django_grip.testing", import_module("django_grip.testing").__all__),
         pytest.param("django_grip.rest", REST, marks=pytest.mark.needs("rest")),
+        pytest.param("django_grip.testing.rest", TESTING_REST, marks=pytest.mark.needs("rest")),
         ("Errors", exceptions.__all__),
     ],
 )
