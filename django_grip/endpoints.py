@@ -12,7 +12,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.urls.resolvers import LocalePrefixPattern, RoutePattern
 from django.utils.regex_helper import normalize
 
-__all__ = ["Endpoint", "find_endpoints", "find_view"]
+__all__ = ["Endpoint", "find_endpoints", "find_view", "name_of"]
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,12 @@ class Endpoint:
     @property
     def dotted_path(self) -> str:
         """What messages call the view."""
-        found: Any = self.view_class or self.view
-        return f"{found.__module__}.{getattr(found, '__qualname__', type(found).__qualname__)}"
+        return name_of(self.view_class or self.view)
+
+
+def name_of(view: Any) -> str:
+    """The dotted path of a view or its class: what messages call it, and channels that are its own."""
+    return f"{view.__module__}.{getattr(view, '__qualname__', type(view).__qualname__)}"
 
 
 def find_endpoints(urlconf: Any = None) -> list[Endpoint]:

@@ -17,6 +17,7 @@ from django.db.models import Model
 from rest_framework.exceptions import ParseError
 
 from ..conf import grip_settings
+from ..endpoints import name_of
 from ..exceptions import ChannelNameError
 from ..protocol.channels import Channel, as_channels, channel_name
 from .objects import family_of, key_of
@@ -69,7 +70,7 @@ def _name_channels(view: Any) -> list[str]:
 
 def list_channel(viewset: type) -> str:
     """Where everybody hears that a list of this viewset has changed."""
-    return f"live:{viewset.__module__}.{viewset.__qualname__}"
+    return f"live:{name_of(viewset)}"
 
 
 def object_channel(viewset: type, instance: Model) -> str:

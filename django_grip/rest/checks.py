@@ -12,7 +12,7 @@ from typing import Any
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from ..conf import has_urlconf
-from ..endpoints import Endpoint, find_endpoints
+from ..endpoints import Endpoint, find_endpoints, name_of
 
 __all__ = ["check_live_viewsets"]
 
@@ -41,7 +41,7 @@ def check_live_viewsets(**kwargs: Any) -> list[CheckMessage]:
 
 
 def _check(viewset: type[Any], mixin: type[Any]) -> Iterator[CheckMessage]:
-    from .changes.asking import is_overridden, may_tell, name_of, own_queryset
+    from .changes.asking import is_overridden, may_tell, own_queryset
 
     name = name_of(viewset)
     if not _calls_ours(viewset, mixin):
@@ -78,7 +78,7 @@ def _check(viewset: type[Any], mixin: type[Any]) -> Iterator[CheckMessage]:
 
 def _check_routes(viewset: type[Any], endpoints: list[Endpoint]) -> Iterator[CheckMessage]:
     from .bypasses import find_bypasses
-    from .changes.asking import is_overridden, name_of
+    from .changes.asking import is_overridden
 
     actions = dict.fromkeys(action for endpoint in endpoints for action in _actions_of(endpoint).values())
     for action, hook in () if viewset.live_signals else find_bypasses(viewset, actions):
@@ -130,8 +130,6 @@ def _calls_ours(viewset: type[Any], mixin: type[Any]) -> bool:
 
 
 def _twins(viewsets: Iterable[type[Any]]) -> Iterator[CheckMessage]:
-    from .changes.asking import name_of
-
     names: dict[str, int] = {}
     for viewset in viewsets:
         names[name_of(viewset)] = names.get(name_of(viewset), 0) + 1
@@ -146,7 +144,7 @@ def _twins(viewsets: Iterable[type[Any]]) -> Iterator[CheckMessage]:
 
 def _sharing(viewsets: Iterable[type[Any]]) -> Iterator[CheckMessage]:
     """A viewset tells on another's channels where it has that one's method; most often by inheritance."""
-    from .changes.asking import has_own_channels, may_tell, name_of
+    from .changes.asking import has_own_channels, may_tell
 
     first: dict[Any, type[Any]] = {}
     for viewset in viewsets:

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ..conf import derive_keys
+from ..endpoints import name_of
 from ..exceptions import ProtocolError
 from ..protocol.state import build_state, check_state, parse_state
 from ..users import fingerprint_user, is_user_unchanged
@@ -47,7 +48,7 @@ class Memory:
     def __init__(self, view: type, request: HttpRequest, session: WebSocketSession) -> None:
         self._request = request
         self._session = session
-        self._binding = f"{session.id}\n{view.__module__}.{view.__qualname__}"
+        self._binding = f"{session.id}\n{name_of(view)}"
         self._loaded: tuple[str, int] | None = None
         self._issued = 0
         self._fingerprint: str | None = None

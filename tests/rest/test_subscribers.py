@@ -11,7 +11,6 @@ from django.test import TestCase
 
 from django_grip.exceptions import ChannelNameError
 from django_grip.rest import aclose_subscribers, close_subscribers
-from django_grip.rest.auth.subscribers import find_channel
 from django_grip.rest.channels import list_channel, pair_channel, user_channel
 from django_grip.testing import GripClient, capture_publishes
 
@@ -38,7 +37,9 @@ def auth_urls(settings: Any) -> None:
     ],
 )
 def test_the_channel_is_that_of_exactly_those(user: Any, channel: str | None, found: str) -> None:
-    assert find_channel(user, channel) == found
+    with capture_publishes() as published:
+        close_subscribers(user=user, channel=channel, on_commit=False)
+    assert published.channels == [found]
 
 
 def test_neither_user_nor_channel_is_nobody() -> None:

@@ -33,15 +33,15 @@ def close_subscribers(*, user: Any = None, channel: str | None = None, on_commit
 
     Raises: TypeError if neither is given, or the user is none; ChannelNameError; NoProxy.
     """
-    return publish(find_channel(user, channel), _make_formats(channel), on_commit=on_commit)
+    return publish(_find_channel(user, channel), _make_formats(channel), on_commit=on_commit)
 
 
 async def aclose_subscribers(*, user: Any = None, channel: str | None = None) -> Publication:
     """`close_subscribers` at once, awaiting the proxies' answers. Raises: also PublishError."""
-    return await apublish(find_channel(user, channel), _make_formats(channel))
+    return await apublish(_find_channel(user, channel), _make_formats(channel))
 
 
-def find_channel(user: Any, channel: str | None) -> str:
+def _find_channel(user: Any, channel: str | None) -> str:
     """The channel that exactly those connections are on."""
     if user is None:
         if channel is None:

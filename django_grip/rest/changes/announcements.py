@@ -9,6 +9,7 @@ from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from ...endpoints import name_of
 from ...exceptions import ItemError, NoProxy
 from ...protocol.formats import HttpStreamFormat, WebSocketMessageFormat
 from ...publisher import publish
@@ -25,7 +26,6 @@ from .asking import (
     leaves_out,
     make_data,
     may_tell,
-    name_of,
 )
 
 if TYPE_CHECKING:

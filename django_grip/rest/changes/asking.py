@@ -14,6 +14,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
 from ...encoding import decode_json
+from ...endpoints import name_of
 from ..channels import list_channel, object_channel
 from ..objects import find_name, is_named_by_key, key_of
 from ..renderers import find_json_renderer
@@ -37,18 +38,12 @@ __all__ = [
     "make_bare_view",
     "make_data",
     "may_tell",
-    "name_of",
     "own_queryset",
     "read_names",
     "shown_rows",
 ]
 
 logger = logging.getLogger("django_grip")
-
-
-def name_of(viewset: type[Any]) -> str:
-    """Its dotted path."""
-    return f"{viewset.__module__}.{viewset.__qualname__}"
 
 
 def is_overridden(viewset: type[Any], name: str) -> bool:

@@ -9,10 +9,11 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import Model
 
+from ...endpoints import name_of
 from ..channels import list_channel
 from ..events import UPDATED
 from .announcements import announce
-from .asking import Place, is_overridden, name_of, read_names
+from .asking import Place, is_overridden, read_names
 from .batch import Change, record
 
 __all__ = ["note_foreign", "publish_invalidate"]

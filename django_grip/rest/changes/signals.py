@@ -16,9 +16,10 @@ from django.db import connections
 from django.db.models import ManyToManyField, Model
 from django.db.models.signals import ModelSignal, m2m_changed, post_delete, post_save, pre_delete, pre_save
 
+from ...endpoints import name_of
 from ..events import CREATED, DELETED, UPDATED
 from .announcements import MAX_OBJECTS
-from .asking import Place, ask_before, depends_on_rows, is_shown, leaves_out, name_of, shown_rows
+from .asking import Place, ask_before, depends_on_rows, is_shown, leaves_out, shown_rows
 from .batch import Change, next_number, record
 from .bulk import list_changes
 

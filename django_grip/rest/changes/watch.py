@@ -10,6 +10,7 @@ from typing import Any
 from django.db import router
 from django.db.models import Manager, Model, QuerySet
 
+from ...endpoints import name_of
 from ..events import CREATED, DELETED, UPDATED
 from ..objects import family_of, key_of
 from .asking import (
@@ -17,7 +18,6 @@ from .asking import (
     ask_after,
     ask_before,
     is_shown,
-    name_of,
 )
 from .batch import Change, record, together
 from .foreign import note_foreign
