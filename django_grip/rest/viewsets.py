@@ -41,8 +41,8 @@ __all__ = ["LiveModelViewSet", "LiveViewSetMixin"]
 class LiveViewSetMixin:
     """Make a viewset live: its URLs answer plain JSON, long-polls, Server-Sent Events and WebSockets.
 
-    Put it first: ``class TicketViewSet(LiveViewSetMixin, ModelViewSet)``. Every change made by the viewset reaches
-    every subscriber when its transaction commits.
+    Put it first: ``class TicketViewSet(LiveViewSetMixin, ModelViewSet)``. What its create, update and destroy change
+    reaches every subscriber when the transaction commits; an action that saves by itself calls `publish_changes`.
 
     live_actions: the GET actions whose URLs are live.
     live_public: everybody who may list may know every object's key, and what `live_serializer_class` shows of it.
