@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..media_types import EVENT_STREAM_TYPE, NDJSON_TYPE
+from ..media_types import EVENT_STREAM_TYPE, JSON_TYPE, NDJSON_TYPE
 from ..websocket.routes import find_lookup_name
 from .told import pk_schema, shown_serializer, told_actions
 
@@ -54,11 +54,14 @@ def _not_modified(schema: AutoSchema) -> dict[str, Any]:
 
 def _add_content(schema: AutoSchema, response: dict[str, Any], is_detail: bool) -> dict[str, Any]:
     content = dict(response["content"])
-    plain: Any = content.get("application/json") or next(iter(content.values()))
-    data = plain.get("schema", {})
-    if NDJSON_TYPE in content:
-        content[NDJSON_TYPE] = {**content[NDJSON_TYPE], "schema": _row_schema(schema, data)}
-    content[EVENT_STREAM_TYPE] = {"schema": {"oneOf": _events(schema, data, is_detail)}}
+    plain = next((each for each in content if each.partition(";")[0] == JSON_TYPE), next(iter(content)))
+    # With AcceptHeaderVersioning the version stands behind each of them.
+    parameters = "".join(plain.partition(";")[1:])
+    lines, events = NDJSON_TYPE + parameters, EVENT_STREAM_TYPE + parameters
+    data = content[plain].get("schema", {})
+    if lines in content:
+        content[lines] = {**content[lines], "schema": _row_schema(schema, data)}
+    content[events] = {"schema": {"oneOf": _events(schema, data, is_detail)}}
     return {**response, "content": content}
 
 

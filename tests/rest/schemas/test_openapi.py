@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +18,7 @@ from rest_framework.decorators import action
 from rest_framework.renderers import BaseRenderer, BrowsableAPIRenderer, JSONRenderer
 from rest_framework.response import Response
 from rest_framework.routers import DefaultRouter
+from rest_framework.versioning import AcceptHeaderVersioning
 
 from django_grip.rest import EventStreamRenderer
 
@@ -35,13 +37,13 @@ def spectacular(settings: Any) -> None:
     settings.REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
 
 
-def make(urlconf: Any = URLCONF) -> Any:
+def make(urlconf: Any = URLCONF, options: Sequence[str] = ()) -> Any:
     """The document, by the command: valid, and without a warning."""
     if not isinstance(urlconf, str):
         sys.modules["openapi_urlconf"], urlconf = urlconf, "openapi_urlconf"
     out = StringIO()
     try:
-        options = ("--validate", "--fail-on-warn", "--format", "openapi-json")
+        options = ("--validate", "--fail-on-warn", "--format", "openapi-json", *options)
         call_command("spectacular", *options, "--urlconf", urlconf, stdout=out)
     finally:
         sys.modules.pop("openapi_urlconf", None)
@@ -92,6 +94,14 @@ def test_a_live_get_answers_with_events_and_lines(document: Any) -> None:
     # A line has a row.
     assert content["application/x-ndjson"]["schema"] == {"$ref": "#/components/schemas/Ticket"}
     assert content["application/json"]["schema"] == {"$ref": "#/components/schemas/PaginatedTicketList"}
+
+
+def test_a_version_in_the_accept_header_is_that_of_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TicketViewSet, "versioning_class", AcceptHeaderVersioning)
+    content = make(options=["--api-version", "v2"])["paths"]["/api/tickets/"]["get"]["responses"]["200"]["content"]
+    types = ["application/json", "application/x-ndjson", EVENT_STREAM]
+    assert list(content) == [f"{each}; version=v2" for each in types]
+    assert content["application/x-ndjson; version=v2"]["schema"] == {"$ref": "#/components/schemas/Ticket"}
 
 
 @pytest.mark.parametrize(
