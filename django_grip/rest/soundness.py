@@ -54,7 +54,10 @@ def _check_spelling(viewset: type[Any]) -> None:
         if _is_ours(base) or not any(_is_ours(above) for above in base.__mro__):
             continue
         for name in vars(base):
-            if name.startswith(("live_", "get_live_", "get_publish_")) and name not in (*known, *_METHODS):
+            if name.startswith(("live_", "get_live_", "get_publish_", "get_object_")) and name not in (
+                *known,
+                *_METHODS,
+            ):
                 for meant in get_close_matches(name, (*known, *_METHODS), n=1, cutoff=0.85):
                     raise ImproperlyConfigured(f"{base.__name__}.{name} means nothing: did you mean {meant}?")
 

@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
-from .rest_members import OWN, PREFIX, REST_SITE, TICKETS, Member, ask, hear, join
+from .puppets import closing
+from .rest_members import OWN, PREFIX, PROJECTS, REST_SITE, TICKETS, Member, ask, hear, join
 from .sites import Site
 
 __all__ = ["join"]
@@ -112,6 +113,22 @@ def test_who_waits_for_a_list_is_not_told_of_others(sites: list[Site], channel: 
         for bobs in waiting:
             answer = bobs.result(60)
             assert (answer.status_code, answer.content) == (304, b"")
+
+
+def test_an_object_with_another_url_is_gone_from_the_old_one_and_new_at_the_other(join: Join, channel: str) -> None:
+    ada = join("ada")
+    project, path = {"name": "x", "slug": f"old-{channel}"}, f"{PROJECTS}old-{channel}/"
+    ada.http.post(PROJECTS, json=project).raise_for_status()
+    with ada.ws(PROJECTS) as listed, ada.ws(path) as shown, ada.events(path) as events:
+        ada.wait_held("ws", count=2)
+        ada.wait_held("stream")
+        ada.http.patch(path, json={"slug": f"new-{channel}"}).raise_for_status()
+        gone = {"action": "deleted", "pk": f"old-{channel}"}
+        new = {"action": "created", "pk": f"new-{channel}", "data": {**project, "slug": f"new-{channel}"}}
+        assert [hear(listed), hear(listed), hear(shown)] == [gone, new, gone]
+        assert closing(shown) == (4404, "deleted")
+        assert events.read_to_end()[-1] == gone
+    assert ada.get(f"{PROJECTS}{new['pk']}/").status_code == 200
 
 
 def test_groups_hear_of_their_own_only_and_what_moves_leaves_one_for_the_other(join: Join, site: Site) -> None:

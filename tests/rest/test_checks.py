@@ -44,7 +44,7 @@ GOOD: list[dict[str, Any]] = [
     {"live_subprotocols": ["chat.v1", "chat.v2"]},
     {"live_subprotocols": []},
     # A project's own, which no name of ours is like.
-    {"live_statistics": 7, "get_live_users": lambda self: []},
+    {"live_statistics": 7, "get_live_users": lambda self: [], "get_object_or_none": lambda self: None},
 ]
 
 
@@ -103,6 +103,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("live_recheks", 5, "means nothing: did you mean live_recheck?"),
     ("get_publish_channel", lambda self, ticket: [], "means nothing: did you mean get_publish_channels?"),
     ("get_live_channel", lambda self: [], "means nothing: did you mean get_live_channels?"),
+    ("get_object_channels", lambda self, ticket: [], "means nothing: did you mean get_object_channel?"),
 ]
 
 

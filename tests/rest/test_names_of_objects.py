@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import Group, User
@@ -19,6 +20,7 @@ from rest_framework.renderers import JSONRenderer
 from django_grip.rest import LiveModelViewSet
 from django_grip.rest.changes import signals
 from django_grip.rest.channels import list_channel, object_channel
+from django_grip.rest.events import change
 from django_grip.testing import Captured
 
 from .changing import CLOSED, INVALIDATE, ask, event, told
@@ -199,6 +201,23 @@ def test_a_stream_of_an_object_that_is_gone_ends_by_its_name(
     grip_client.advance(1)
     assert json.loads(stream.receive_event().data) == event("deleted", "four")
     assert stream.ended
+
+
+@pytest.mark.parametrize(
+    ("name", "told_as"),
+    [
+        (7, 7),
+        ("four", "four"),
+        (UUID(int=7), "00000000-0000-0000-0000-000000000007"),
+        (Decimal("7.50"), "7.50"),
+        (date(2024, 1, 2), "2024-01-02"),
+        # JSON has no such thing, and what a URL has is text.
+        (b"x", "b'x'"),
+    ],
+    ids=repr,
+)
+def test_a_name_is_text_unless_it_is_a_number_as_messages_take_it(name: Any, told_as: Any) -> None:
+    assert change("updated", name).to_websocket() == f'{{"action":"updated","pk":{json.dumps(told_as)}}}'
 
 
 # -- what channels are called ------------------------------------------------------------------------------------------
