@@ -188,8 +188,9 @@ class _Listener:
         """Whether an ancestor's row is that of one of our objects."""
         return bool(self._model._base_manager.using(using).filter(pk=pk).exists())
 
-    # From one signal to the next, with the instance. A receiver that saves it again has the inner one's in between; of
-    # a save that fails there is no second one.
+    # From one signal to the next, with the instance. A receiver that saves it again has the inner one's in between, so
+    # the last that has begun is the first to end. Of a save that fails there is no second signal: what it has left is
+    # never looked at, unless a receiver's own save has failed and the receiver has hushed that up.
 
     def _begin(self, instance: Model, action: str, before: Place | None = None) -> None:
         begun: dict[type[Any], list[_Begun]] = vars(instance._state).setdefault("live_changes", {})
