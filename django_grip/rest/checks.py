@@ -143,15 +143,23 @@ def _twins(viewsets: Iterable[type[Any]]) -> Iterator[CheckMessage]:
 
 
 def _sharing(viewsets: Iterable[type[Any]]) -> Iterator[CheckMessage]:
-    """A viewset tells on another's channels where it has that one's method; most often by inheritance."""
+    """A viewset tells on another's channels where it inherits that one's method and shows objects of the same model.
+
+    Those that have a method of a mixin may name other channels by it, say by their model: they are passed.
+    """
     from .changes.asking import has_own_channels, may_tell
 
-    first: dict[Any, type[Any]] = {}
-    for viewset in viewsets:
-        if not has_own_channels(viewset) or not may_tell(viewset):
-            continue
-        other = first.setdefault(viewset.get_publish_channels, viewset)
-        if viewset.live_serializer_class is not other.live_serializer_class:
+    telling = [viewset for viewset in viewsets if has_own_channels(viewset) and may_tell(viewset)]
+    for viewset in telling:
+        alike = (
+            base
+            for base in viewset.__mro__[1:]
+            if base in telling
+            and base.get_publish_channels == viewset.get_publish_channels
+            and _shown_by(base) == _shown_by(viewset)
+        )
+        other = next(alike, None)
+        if other is not None and viewset.live_serializer_class is not other.live_serializer_class:
             yield Warning(
                 f"{name_of(other)} and {name_of(viewset)} tell of changes on the same channels, by another "
                 "live_serializer_class each: who listens to one hears what the other shows.",
@@ -159,3 +167,11 @@ def _sharing(viewsets: Iterable[type[Any]]) -> Iterator[CheckMessage]:
                 "channels; or give both the same live_serializer_class.",
                 id="grip.W014",
             )
+
+
+def _shown_by(viewset: type[Any]) -> Any:
+    """The model of the objects that a viewset shows; without a queryset of the class, the method that finds them."""
+    from .changes.asking import own_queryset
+
+    rows = own_queryset(viewset)
+    return viewset.get_queryset if rows is None else rows.model._meta.concrete_model

@@ -20,7 +20,7 @@ from django_grip.rest import LiveModelViewSet, LiveViewSetMixin
 from django_grip.rest.changes import signals
 
 from ..fake_proxy import PROXIES
-from .models import Ticket
+from .models import Project, Ticket
 from .project import TicketSerializer, TicketViewSet
 from .serving import Routes
 
@@ -380,6 +380,29 @@ def test_who_publishes_another_s_objects_to_the_same_people_by_another_serialize
     )
     found = check(Group, viewset("Staff", Group, **attributes))
     assert found == ([("grip.W014", text, hint)] if is_warned else [])
+
+
+def test_the_order_of_the_routes_makes_no_difference_to_that(check: Any) -> None:
+    staff = viewset("Staff", Group, live_serializer_class=FullSerializer)
+    found = check(staff, viewset("Others", Group, get_publish_channels=tell_too), Group)
+    assert [message[0] for message in found] == ["grip.W014"]
+
+
+def test_who_shares_methods_and_no_objects_with_another_is_passed(check: Any) -> None:
+    """What a mixin's methods name may well depend on the model."""
+    mixin = type("Channels", (), {"get_live_channels": listen, "get_publish_channels": tell})
+    bases = (mixin, LiveModelViewSet)
+    tickets = type("OfTickets", bases, {"queryset": Ticket.objects.all(), "live_serializer_class": TicketSerializer})
+    assert check(tickets, type("OfProjects", bases, {"queryset": Project.objects.all()})) == []
+    assert check(tickets, type("OfOthers", bases, {"queryset": Ticket.objects.all()})) == []
+    assert check(Group, viewset("Projects", Group, queryset=Project.objects.all(), live_serializer_class=None)) == []
+
+
+def test_without_a_queryset_the_method_that_finds_the_objects_tells_whether_they_are_the_same(check: Any) -> None:
+    found = viewset("Found", Group, queryset=None, get_queryset=lambda self: Ticket.objects.all())
+    assert [each[0] for each in check(found, viewset("Full", found, live_serializer_class=None))] == ["grip.W014"]
+    other = {"get_queryset": lambda self: Project.objects.all(), "live_serializer_class": None}
+    assert check(found, viewset("Other", found, **other)) == []
 
 
 def test_default_channels_are_each_viewset_s_own(check: Any) -> None:
