@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.core.cache import cache
+from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils.decorators import method_decorator
 from rest_framework.exceptions import MethodNotAllowed
@@ -116,6 +118,86 @@ class Tells(Base):
         return Response(status=204)
 
 
+class SavesTheSession(Base):
+    def destroy(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        request.session.save()
+        return Response(status=405)
+
+
+class DeletesFromACache(Base):
+    def update(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        cache.delete("tickets")
+        return Response(status=202)
+
+
+class SavesAFile(Base):
+    def create(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        return Response({"name": default_storage.save("upload", request.FILES["file"])}, status=202)
+
+
+def announce(ticket: Ticket) -> None:
+    TicketViewSet.publish_changes([ticket])
+
+
+def touch(ticket: Ticket) -> None:
+    ticket.save()
+
+
+class Announcer:
+    def announce_one(self, ticket: Ticket) -> None:
+        TicketViewSet.publish_changes([ticket])
+
+    @staticmethod
+    def announce_all() -> None:
+        TicketViewSet.publish_invalidate()
+
+    def touch(self, ticket: Ticket) -> None:
+        ticket.save()
+
+
+announcer = Announcer()
+
+
+class TellsByAFunction(Base):
+    def create(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        announce(serializer.save())
+        return Response(serializer.data)
+
+
+class TellsByAFunctionElsewhere(Base):
+    def destroy(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        self.remove(self.get_object())
+        return Response(status=204)
+
+    def remove(self, ticket: Ticket) -> None:
+        ticket.delete()
+        transaction.on_commit(lambda: announce(ticket))
+
+
+class TellsByAService(Base):
+    def create(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        announcer.announce_one(Ticket.objects.create(**request.data))
+        return Response()
+
+    def destroy(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        self.get_object().delete()
+        Announcer.announce_all()
+        return Response(status=204)
+
+
+class CallsWhoTellsNothing(Base):
+    def create(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        touch(Ticket.objects.create(**request.data))
+        return Response()
+
+    def destroy(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        announcer.touch(ticket := self.get_object())
+        ticket.delete()
+        return Response(status=204)
+
+
 @pytest.mark.parametrize(
     ("viewset", "found"),
     [
@@ -132,6 +214,13 @@ class Tells(Base):
         (CallsAnother, []),
         (CallsByAnother, []),
         (Tells, []),
+        (SavesTheSession, []),
+        (DeletesFromACache, []),
+        (SavesAFile, []),
+        (TellsByAFunction, []),
+        (TellsByAFunctionElsewhere, []),
+        (TellsByAService, []),
+        (CallsWhoTellsNothing, [("create", "perform_create"), ("destroy", "perform_destroy")]),
     ],
 )
 def test_an_action_that_saves_past_what_is_heard_is_found(viewset: Any, found: list[tuple[str, str]]) -> None:
