@@ -33,9 +33,14 @@ MAX_HEADERS = 1500
 
 _PURPOSE = "link-headers"
 # What a Vary may name although no link brings it: a link has its own Accept, user, session and language, and what is
-# left says nothing of the representation of a stream.
+# left says nothing of the representation of a stream. Those of the second group say who asks (a script, htmx, a frame)
+# and what that would rather have: a page's layout changes by them, or its weight, and not the data that a stream shows.
 _KNOWN = frozenset(
-    ("*", "accept", "accept-encoding", "accept-language", "authorization", "cookie", "origin", "prefer", "host")
+    (
+        *("*", "accept", "accept-encoding", "accept-language", "authorization", "cookie", "origin", "prefer", "host"),
+        *("x-requested-with", "hx-request", "hx-target", "hx-boosted", "save-data", "dnt", "sec-gpc"),
+        *("sec-fetch-dest", "sec-fetch-mode", "sec-fetch-site", "sec-fetch-user"),
+    )
 )
 
 

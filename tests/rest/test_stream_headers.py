@@ -145,6 +145,20 @@ def test_who_varies_by_a_header_that_is_not_brought_is_told_so_once(
     ]
 
 
+@pytest.mark.parametrize("name", ["X-Requested-With", "HX-Request", "HX-Target", "Save-Data", "DNT", "Sec-Fetch-Dest"])
+def test_who_varies_by_what_changes_a_page_s_layout_only_is_told_nothing(
+    routes: Routes, grip_client: GripClient, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    class Varying(TenantTicketViewSet):
+        def list(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+            response = super().list(request, *args, **kwargs)
+            patch_vary_headers(response, [name])
+            return response
+
+    with grip_client.stream(routes.add(Varying), headers=RED):
+        assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == []
+
+
 @pytest.mark.parametrize("value", ["X-Tenant", [1], None])
 def test_a_value_that_is_no_list_of_names_is_refused(routes: Routes, value: Any) -> None:
     with pytest.raises(Exception, match="live_headers must be a list"):
