@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from threading import Thread
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import QuerySet
+from django.db.transaction import TransactionManagementError
 from rest_framework.permissions import AllowAny
 
 from django_grip.rest import LiveModelViewSet
@@ -101,6 +105,80 @@ def test_what_was_changed_before_a_block_failed_is_told(published: Captured) -> 
     with pytest.raises(ZeroDivisionError):
         fail()
     assert told(published, of=TicketViewSet) == [("list", INVALIDATE), ("7", event("updated", 7))]
+
+
+@pytest.fixture
+def moved(groups: list[Group]) -> QuerySet[Ticket]:
+    """Too many tickets to be told of one by one, all of one group."""
+    Ticket.objects.bulk_create([Ticket(title="x", group=groups[0]) for _ in range(MAX_OBJECTS + 1)])
+    return Ticket.objects.filter(group=groups[0])
+
+
+@in_database
+def test_where_many_have_moved_is_told_though_the_block_failed_afterwards(
+    published: Captured, groups: list[Group], moved: Any
+) -> None:
+    with pytest.raises(ZeroDivisionError), Grouped.changing(moved):
+        raise ZeroDivisionError(moved.update(group=groups[1]))
+    assert told(published) == [(f"group:{group.pk}", INVALIDATE) for group in groups]
+
+
+@in_database
+def test_of_a_block_that_failed_its_own_error_is_raised(
+    published: Captured, moved: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        with transaction.atomic(), Grouped.changing(moved):
+            # As after an error of the database's, nothing can be asked of it any more.
+            transaction.set_rollback(True)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert published == []
+    [record] = [record for record in caplog.records if record.name == "django_grip"]
+    assert record.getMessage() == (
+        "tests.rest.test_bulk.Grouped: not all are told of what a block that failed had changed."
+    )
+
+
+@in_database
+def test_an_error_that_is_kept_keeps_nothing_that_was_rolled_back(
+    published: Captured, groups: list[Group], moved: Any
+) -> None:
+    with pytest.raises(TransactionManagementError) as kept, transaction.atomic(), Grouped.changing(moved):
+        transaction.set_rollback(True)
+    assert kept.value.__traceback__ is not None
+    ticket = Ticket.objects.create(title="y", group=groups[0])
+    Grouped.publish_changes(Ticket.objects.filter(pk=ticket.pk), action="created")
+    assert told(published) == [(f"group:{groups[0].pk}", event("created", ticket.pk))]
+
+
+@in_database
+def test_a_generator_that_is_suspended_in_a_block_keeps_nothing_else_untold(published: Captured) -> None:
+    Ticket.objects.create(pk=7, title="x")
+
+    def change() -> Iterator[None]:
+        with TicketViewSet.changing(Ticket.objects.all()):
+            Ticket.objects.update(title="y")
+            yield
+
+    suspended = change()
+    next(suspended)
+    assert published == []
+    Ticket.objects.create(pk=8, title="z")
+    others = Ticket.objects.filter(pk=8)
+    TicketViewSet.publish_changes(others, action="created")
+    assert told(published, of=TicketViewSet) == [("list", INVALIDATE)]
+    published.clear()
+    # Closed by another thread, it has its own changes told there, and leaves this one's as they are.
+    thread = Thread(target=lambda: (suspended.close(), connection.close()))
+    thread.start()
+    thread.join()
+    assert told(published, of=TicketViewSet) == [("list", INVALIDATE), ("7", event("updated", 7))]
+    published.clear()
+    TicketViewSet.publish_changes(others)
+    assert ("8", event("updated", 8)) in told(published, of=TicketViewSet)
 
 
 @in_database

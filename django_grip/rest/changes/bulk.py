@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -11,6 +12,7 @@ from typing import Any
 from django.db import router
 from django.db.models import Manager, Model, QuerySet
 
+from ...endpoints import name_of
 from ..channels import list_channel
 from ..events import CREATED, DELETED, UPDATED
 from ..objects import family_of, key_of
@@ -19,6 +21,8 @@ from .asking import Place, ask_before, ask_own, depends_on_rows, find_shown, has
 from .batch import Change, record, together
 
 __all__ = ["MAX_OBJECTS", "changing", "list_changes", "publish_changes"]
+
+logger = logging.getLogger("django_grip")
 
 # How many objects one query asks for.
 _PART = 1000
@@ -41,14 +45,18 @@ def changing(viewset: type[Any], queryset: Any) -> Iterator[None]:
     rows, alias = _read(viewset, queryset, "changing")
     model = family_of(viewset, rows.model)
     keys = list(rows.values_list(model._meta.pk.name, flat=True))
-    # What is recorded without a transaction is told at the end of the block, as it is by then.
-    with together():
-        for change in _list_before(viewset, model, alias, keys):
-            record(change)
+    changes = list(_list_before(viewset, model, alias, keys))
+    # Nothing is held meanwhile, as a generator may be suspended here, and closed on another thread.
+    try:
         yield
-        if len(keys) > MAX_OBJECTS and has_own_channels(viewset):
-            channels = _channels_of_many(viewset, _rows_of(viewset, model, alias, keys))
-            record(Change(viewset, model, alias, None, UPDATED, Place(list(channels))))
+    except BaseException:
+        # Where each query is a transaction, what was written stands. What is recorded goes with what is rolled back.
+        try:
+            _record_after(viewset, model, alias, keys, changes)
+        except Exception:
+            logger.exception("%s: not all are told of what a block that failed had changed.", name_of(viewset))
+        raise
+    _record_after(viewset, model, alias, keys, changes)
 
 
 def _read(viewset: type[Any], queryset: Any, method: str) -> tuple[QuerySet[Any], str]:
@@ -94,6 +102,17 @@ def _list_before(viewset: type[Any], model: type[Any], alias: str, keys: Sequenc
         make(key, UPDATED, ask_before(viewset, None, shown[key])) if key in shown else make(key, CREATED)
         for key in keys
     ]
+
+
+def _record_after(viewset: type[Any], model: type[Any], alias: str, keys: Sequence[Any], changes: list[Change]) -> None:
+    """Record the changes that were made to some objects, and have them told as one. They are taken from the list."""
+    with together():
+        while changes:
+            # Nothing here refers to it any longer: an error's traceback would keep what is rolled back (see batch.py).
+            record(changes.pop(0))
+        if len(keys) > MAX_OBJECTS and has_own_channels(viewset):
+            channels = _channels_of_many(viewset, _rows_of(viewset, model, alias, keys))
+            record(Change(viewset, model, alias, None, UPDATED, Place(list(channels))))
 
 
 def _rows_of(viewset: type[Any], model: type[Any], alias: str, keys: Sequence[Any]) -> Iterator[Any]:
