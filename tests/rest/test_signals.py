@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 import textwrap
@@ -109,6 +110,19 @@ def test_what_is_saved_and_deleted_elsewhere_is_told(published: Captured, connec
         (str(pk), event("deleted", pk)),
         (str(pk), CLOSED),
     ]
+
+
+def test_an_instance_that_was_saved_can_be_pickled_wherever_the_viewset_is_defined(connect: Any) -> None:
+    class Local(Tickets):
+        """Not found by its name."""
+
+    connect(Local, Tickets)
+    ticket = Ticket.objects.create(title="x")
+    ticket.save()
+    assert "live_changes" not in vars(ticket._state)
+    assert pickle.loads(pickle.dumps(ticket)) == ticket
+    ticket.delete()
+    pickle.dumps(ticket)
 
 
 def test_they_are_told_when_the_transaction_commits(published: Captured, connect: Any) -> None:

@@ -197,9 +197,17 @@ class _Listener:
         begun.setdefault(self._viewset, []).append(_Begun(action, before, next_number()))
 
     def _end(self, instance: Model, action: str) -> _Begun:
-        begun: list[_Begun] | None = vars(instance._state).get("live_changes", {}).get(self._viewset)
-        # Who sends the second signal alone says no more than that something was changed.
-        return begun.pop() if begun else _Begun(action, None, next_number())
+        pending: dict[type[Any], list[_Begun]] = vars(instance._state).get("live_changes", {})
+        if not pending.get(self._viewset):
+            # Who sends the second signal alone says no more than that something was changed.
+            return _Begun(action, None, next_number())
+        begun = pending[self._viewset].pop()
+        # An instance may be pickled, which is not to refer to a viewset.
+        if not pending[self._viewset]:
+            del pending[self._viewset]
+        if not pending:
+            del vars(instance._state)["live_changes"]
+        return begun
 
 
 class _Relation:
