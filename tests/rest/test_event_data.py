@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
@@ -40,6 +41,14 @@ class AskingRenderer(JSONRenderer):
         return bytes(super().render({"status": status, "view": name, **data}))
 
 
+class RequestRenderer(JSONRenderer):
+    """It looks at the request, which events have none of."""
+
+    def render(self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None) -> bytes:
+        by = renderer_context["request"].method
+        return bytes(super().render({"by": by, **data}))
+
+
 class TextRenderer(BaseRenderer):
     """JSON by another library, as text."""
 
@@ -63,6 +72,10 @@ class LoudTickets(Tickets):
 
 class AskingTickets(Tickets):
     renderer_classes = [AskingRenderer]
+
+
+class RequestTickets(Tickets):
+    renderer_classes = [RequestRenderer]
 
 
 class OtherTickets(Tickets):
@@ -93,3 +106,15 @@ def test_the_data_of_events_is_written_by_the_viewset_s_own_renderer_of_json(
     pk = Ticket.objects.create(title="old").pk
     ask(viewset, "patch", pk, {"title": "x"})
     assert told(published, of=viewset)[0] == ("list", event("updated", pk, data))
+
+
+def test_where_that_needs_a_request_drf_s_own_writes_them_and_it_is_logged(
+    published: Captured, caplog: pytest.LogCaptureFixture
+) -> None:
+    pk = Ticket.objects.create(title="old").pk
+    assert ask(RequestTickets, "patch", pk, {"title": "x"}) == {"title": "x"}
+    assert told(published, of=RequestTickets)[0] == ("list", event("updated", pk, {"title": "x"}))
+    [text] = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+    assert text == (
+        f"{__name__}.RequestTickets: RequestRenderer failed for an event; DRF's JSONRenderer makes its data."
+    )

@@ -231,5 +231,13 @@ def _render(view: Any, data: Any) -> Any:
     # Not get_renderers(), which may ask the request.
     renderer = find_json_renderer([each() for each in view.renderer_classes]) or JSONRenderer()
     context = {"view": view, "request": None, "response": Response(data), "args": (), "kwargs": {}}
-    text = renderer.render(data, renderer.media_type, context)
-    return decode_json(text if isinstance(text, str) else bytes(text).decode())
+    try:
+        text = renderer.render(data, renderer.media_type, context)
+        return decode_json(text if isinstance(text, str) else bytes(text).decode())
+    except Exception:
+        if type(renderer) is JSONRenderer:
+            raise
+        # It may need a request. Without it the data still says what has become of the object.
+        kind = type(renderer).__name__
+        logger.exception("%s: %s failed for an event; DRF's JSONRenderer makes its data.", name_of(type(view)), kind)
+        return decode_json(JSONRenderer().render(data).decode())
