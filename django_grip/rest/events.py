@@ -46,6 +46,8 @@ def change(action: str, pk: Any, *, data: Any = None) -> Event:
     return Event(said if data is None else {**said, "data": data})
 
 
-def spell_pk(pk: Any) -> str | int | None:
-    """As messages take it, and URLs have it: text, unless it is a number."""
+def spell_pk(pk: Any) -> str | int | list[Any] | None:
+    """As messages take it, and URLs have it: text, unless it is a number. A composite key is a list of such."""
+    if isinstance(pk, tuple):
+        return [spell_pk(each) for each in pk]
     return pk if pk is None or isinstance(pk, (str, int)) else str(pk)

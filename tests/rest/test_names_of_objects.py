@@ -211,13 +211,17 @@ def test_a_stream_of_an_object_that_is_gone_ends_by_its_name(
         (UUID(int=7), "00000000-0000-0000-0000-000000000007"),
         (Decimal("7.50"), "7.50"),
         (date(2024, 1, 2), "2024-01-02"),
+        # A composite key.
+        ((3, 2), [3, 2]),
+        ((UUID(int=7), "x"), ["00000000-0000-0000-0000-000000000007", "x"]),
         # JSON has no such thing, and what a URL has is text.
         (b"x", "b'x'"),
     ],
     ids=repr,
 )
 def test_a_name_is_text_unless_it_is_a_number_as_messages_take_it(name: Any, told_as: Any) -> None:
-    assert change("updated", name).to_websocket() == f'{{"action":"updated","pk":{json.dumps(told_as)}}}'
+    spelt = json.dumps(told_as, separators=(",", ":"))
+    assert change("updated", name).to_websocket() == f'{{"action":"updated","pk":{spelt}}}'
 
 
 # -- what channels are called ------------------------------------------------------------------------------------------

@@ -89,6 +89,8 @@ def _event(action: str, required: Schema, optional: Schema | None = None) -> Sch
 
 def _as_openapi(schema: Schema) -> Schema:
     """OpenAPI 3.0 has one type in a schema."""
+    if "items" in schema:
+        return {**schema, "items": _as_openapi(schema["items"])}
     if not isinstance(schema.get("type"), list):
         return schema
     return {"oneOf": [{"type": each} for each in schema["type"]]}

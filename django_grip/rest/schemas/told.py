@@ -40,6 +40,8 @@ def pk_schema(view: Any) -> Schema:
     field = _find_field(model, view.lookup_field.split("__"))
     while isinstance(field, models.ForeignKey):
         field = field.target_field
+    if isinstance(field, getattr(models, "CompositePrimaryKey", ())):  # of Django 5.2
+        return {"type": "array", "items": dict(ANY_PK)}
     if isinstance(field, models.IntegerField):
         return {"type": "integer"}
     if isinstance(field, models.UUIDField):

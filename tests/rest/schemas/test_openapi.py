@@ -129,6 +129,15 @@ def test_events_have_the_data_that_is_shown(document: Any) -> None:
     assert "data" not in mine["deleted"]["properties"]
 
 
+def test_a_composite_key_is_a_list_of_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    from django_grip.rest.schemas import openapi_live
+
+    composite = {"type": "array", "items": {"type": ["string", "integer"]}}
+    monkeypatch.setattr(openapi_live, "pk_schema", lambda view: composite)
+    items = {"oneOf": [{"type": "string"}, {"type": "integer"}]}
+    assert json.dumps({"type": "array", "items": items}) in json.dumps(make())
+
+
 def test_long_polls_have_their_headers_and_304(document: Any) -> None:
     operation = document["paths"]["/api/mine/"]["get"]
     headers = {each["name"]: each for each in operation["parameters"] if each["in"] == "header"}
