@@ -83,9 +83,6 @@ class LiveViewSetMixin:
         lookup_field: str
         lookup_url_kwarg: str | None
 
-    # Those around which the project wants no transaction of a request's; as_view() hands them on.
-    _exempt_databases = frozenset[str]()
-
     # The object of a detail route, as get_object() found it in this request.
     live_object: Any = None
 
@@ -171,7 +168,7 @@ class LiveViewSetMixin:
         if cls.live_signals:
             signals.connect(cls)
         exempt = ExemptDatabases()
-        view = super().as_view(actions, **initkwargs, **exempt.as_initkwargs())  # type: ignore[misc]
+        view: Any = exempt.hand_on(super().as_view(actions, **initkwargs))  # type: ignore[misc]
         # Django's own transaction would be one around all messages of a WebSocket.
         exempt.put_on(view)
         # GripMiddleware reads it before the view is called.

@@ -18,7 +18,7 @@ from django.views import View
 from .flow import Course, arun, run
 from .publishing import PublishingMixin
 from .refusal import Refusal
-from .transactions import ExemptDatabases, HookTransaction, find_atomic_databases
+from .transactions import ExemptDatabases, HookTransaction, find_atomic_databases, find_exempt_databases
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -52,8 +52,6 @@ class GripView(PublishingMixin, View):
         request: GripHttpRequest
 
     _hooks_are_async: ClassVar[bool]
-    # Of the databases with ATOMIC_REQUESTS, those that the project exempts; as_view() hands them on.
-    _exempt_databases = frozenset[str]()
     _atomic_databases: Sequence[str]
 
     # -- the class -------------------------------------------------------------------------------------------------
@@ -73,7 +71,7 @@ class GripView(PublishingMixin, View):
         cls.check_class(initkwargs)
         cls._hooks_are_async = cls._has_async_hooks()
         exempt = ExemptDatabases()
-        view = super().as_view(**initkwargs, **exempt.as_initkwargs())
+        view = exempt.hand_on(super().as_view(**initkwargs))
         if cls.view_is_async:
             view = _make_async(cls, view)
         # Each hook call has a transaction of its own instead of one around all messages of a request.
@@ -143,7 +141,7 @@ class GripView(PublishingMixin, View):
             raise ImproperlyConfigured(
                 f'{type(self).__name__} needs "django_grip.GripMiddleware" in MIDDLEWARE; put it first.'
             )
-        self._atomic_databases = find_atomic_databases(self._exempt_databases)
+        self._atomic_databases = find_atomic_databases(find_exempt_databases(request))
         course = self.course()
         return arun(course) if self.view_is_async else run(course)
 

@@ -15,10 +15,17 @@ from django.http import HttpRequest
 
 from .flow import blocking
 
-__all__ = ["ExemptDatabases", "HookTransaction", "atomic_requests", "find_atomic_databases", "wrap_requests"]
+__all__ = [
+    "ExemptDatabases",
+    "HookTransaction",
+    "atomic_requests",
+    "find_atomic_databases",
+    "find_exempt_databases",
+    "wrap_requests",
+]
 
-# Of a view's instances.
-_ATTRIBUTE = "_exempt_databases"
+# Of a request. An argument of the view's class would be one that a project's own __init__() may not take.
+_ATTRIBUTE = "_grip_exempt_databases"
 
 
 class ExemptDatabases(set[str]):
@@ -31,18 +38,26 @@ class ExemptDatabases(set[str]):
     def __contains__(self, alias: object) -> bool:
         return True
 
-    def as_initkwargs(self) -> dict[str, Any]:
-        """What makes it an attribute of all instances that a view makes."""
-        return {_ATTRIBUTE: self}
-
     def put_on(self, view: Callable[..., Any]) -> None:
-        """Let the view that was made with it have it, and what `dispatch` is exempt from. Tools do not see it."""
+        """Let the view have it, and what `dispatch` is exempt from."""
         self.update(getattr(view, "_non_atomic_requests", ()))
         view._non_atomic_requests = self  # type: ignore[attr-defined]
-        for name in ("initkwargs", "view_initkwargs"):
-            if hasattr(view, name):
-                given = getattr(view, name)
-                setattr(view, name, {key: value for key, value in given.items() if key != _ATTRIBUTE})
+
+    def hand_on(self, view: Callable[..., Any]) -> Callable[..., Any]:
+        """The view, whose requests tell by `find_exempt_databases` what it is exempt from."""
+
+        @wraps(view)
+        def call(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            setattr(request, _ATTRIBUTE, self)
+            return view(request, *args, **kwargs)
+
+        return call
+
+
+def find_exempt_databases(request: HttpRequest) -> Iterable[str]:
+    """The aliases of the databases that the view of this request exempts."""
+    exempt: Iterable[str] = getattr(request, _ATTRIBUTE, ())
+    return exempt
 
 
 def find_atomic_databases(exempt: Iterable[str] = ()) -> list[str]:

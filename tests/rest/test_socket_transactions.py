@@ -69,6 +69,21 @@ def test_what_is_exempted_where_it_is_routed_has_no_transaction(
     assert seen == [is_wrapped, is_wrapped, is_wrapped, is_wrapped, is_atomic]
 
 
+def test_a_viewset_whose_init_takes_only_what_it_knows_is_served(
+    grip_client: Any, routes: Any, is_atomic: bool
+) -> None:
+    class Strict(TicketViewSet):
+        authentication_classes = []
+
+        def __init__(self, suffix: Any = None, basename: Any = None, detail: Any = None) -> None:
+            super().__init__(suffix=suffix, basename=basename, detail=detail)
+
+    url = routes.add(Strict)
+    assert grip_client.get(url).status_code == 200
+    with opened(grip_client, url) as ws:
+        assert ask(ws, "list")["status"] == 200
+
+
 def test_what_dispatch_writes_around_a_request_is_undone_with_it(
     grip_client: Any, routes: Any, is_atomic: bool
 ) -> None:

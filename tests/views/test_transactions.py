@@ -232,6 +232,17 @@ def test_a_route_can_exempt_a_database(routes, connect, databases):
     assert sent(events_of(ws.send(text("x")))) == [b"[False, True]"]
 
 
+def test_a_view_whose_init_takes_only_what_it_knows_is_served(opened):
+    class View(WebSocketView):
+        def __init__(self):
+            super().__init__()
+
+        def on_message(self, message):
+            self.send(message)
+
+    assert sent(events_of(opened(View).send(text("x")))) == [b"x"]
+
+
 def test_without_atomic_requests_there_are_no_transactions(routes, connect):
     assert find_atomic_databases() == []
 

@@ -22,7 +22,7 @@ from ...protocol.websocket_events import CONTENT_TYPE
 from ...refusals import show_path
 from ...views.connection_state import Memory
 from ...views.flow import run
-from ...views.transactions import atomic_requests
+from ...views.transactions import atomic_requests, find_exempt_databases
 from ...views.websocket import WebSocketView
 from .. import events
 from ..auth import credentials
@@ -184,7 +184,7 @@ def _subscribe(view: Any, base: GripHttpRequest, *, is_opening: bool) -> tuple[H
     if not is_opening:
         # Each action is throttled by itself; these requests are the proxy's.
         view.check_throttles = lambda request: None
-    with atomic_requests(view._exempt_databases):
+    with atomic_requests(find_exempt_databases(base)):
         try:
             return None, _ask(view)
         except Exception as error:  # noqa: BLE001 - DRF raises again what is not its own
