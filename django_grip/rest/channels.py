@@ -25,6 +25,7 @@ from .objects import family_of, key_of
 __all__ = [
     "find_channels",
     "find_user_key",
+    "key_channel",
     "list_channel",
     "object_channel",
     "pair_channel",
@@ -78,10 +79,14 @@ def object_channel(viewset: type, instance: Model) -> str:
 
     It is that which the object is written to, wherever it was read from.
     """
-    model = family_of(viewset, type(instance))
-    alias = router.db_for_write(model, instance=instance)
+    alias = router.db_for_write(family_of(viewset, type(instance)), instance=instance)
+    return key_channel(viewset, alias, key_of(viewset, instance))
+
+
+def key_channel(viewset: type, alias: str, key: Any) -> str:
+    """`object_channel`, of an object whose row is not there. alias: of the database that it is written to."""
     template = list_channel(viewset) + (":{pk}" if alias == DEFAULT_DB_ALIAS else ":{alias}:{pk}")
-    return channel_name(template, pk=_spell(key_of(viewset, instance)), alias=alias)
+    return channel_name(template, pk=_spell(key), alias=alias)
 
 
 def url_channel(viewset: type, name: Any) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.db.models.manager import BaseManager
 
 __all__ = ["family_of", "find_name", "find_name_in", "is_named_by_key", "key_of"]
@@ -17,7 +17,9 @@ __all__ = ["family_of", "find_name", "find_name_in", "is_named_by_key", "key_of"
 
 def family_of(viewset: type[Any], model: type[Model]) -> type[Model]:
     """The model whose objects a viewset shows; one and the same for an object by way of its proxies and children."""
-    own = None if viewset.queryset is None else viewset.queryset.model._meta.concrete_model
+    queryset = viewset.queryset
+    # It may be a list, or a property, which only an instance could tell.
+    own = queryset.model._meta.concrete_model if isinstance(queryset, (QuerySet, BaseManager)) else None
     if own is not None and issubclass(model, own):
         return own  # type: ignore[no-any-return]
     return model._meta.concrete_model or model

@@ -19,12 +19,14 @@ from .asking import (
     NOWHERE,
     Place,
     ask_after,
+    ask_own,
     depends_on_rows,
     find_by_key,
     find_shown,
     has_own_channels,
     leaves_out,
     make_data,
+    may_show_more,
     may_tell,
 )
 
@@ -118,7 +120,7 @@ def _find_before(first: Change) -> tuple[Place, bool]:
     was_shown = not leaves_out(first.viewset) or (place is not None and place.lists is not None)
     if place is None:
         by_key = not depends_on_rows(first.viewset, first.model)
-        place = find_by_key(first.viewset, first.model, first.alias, first.pk) if by_key else Place()
+        place = find_by_key(first.viewset, first.alias, first.pk) if by_key else Place()
     if not has_own_channels(first.viewset):
         place = replace(place, lists=[list_channel(first.viewset)])
     return place, was_shown
@@ -139,7 +141,11 @@ class _Announcement:
         if action == DELETED:
             # If it never was shown to lists they are not to learn what it is called by its end.
             self._tell_lists(before if self._outcome.was_shown else replace(before, name=None), NOWHERE)
-            self._say_deleted(before)
+            if self._outcome.action == UPDATED and may_show_more(self._viewset):
+                # It has left the lists; who has opened it may go on seeing it.
+                self._have_asked_again(self._find_own())
+            else:
+                self._say_deleted(before)
         elif action == _HIDDEN:
             self._outbox.invalidate(self._viewset, self._pk, before.lists or ())
             self._have_asked_again(before.own)
@@ -150,6 +156,11 @@ class _Announcement:
             self._tell_lists(before, after, data)
             if action == UPDATED:
                 self._say_updated(before, after, data, is_same)
+            elif may_show_more(self._viewset):
+                # It may only be new to lists.
+                self._have_asked_again(after.own)
+        elif may_show_more(self._viewset):
+            self._have_asked_again(self._find_own())
 
     def _find_action(self) -> str | None:
         """What really came of it, by what is shown now; None for nothing."""
@@ -165,9 +176,17 @@ class _Announcement:
     def _find_after(self) -> Place:
         last = self._outcome.last
         if not depends_on_rows(self._viewset, last.model):
-            return find_by_key(self._viewset, last.model, last.alias, self._pk)
+            return find_by_key(self._viewset, last.alias, self._pk)
         assert self._rows is not None  # noqa: S101 - they are there where places depend on them
         return ask_after(self._viewset, last.view, self._rows[self._pk]) if self._pk in self._rows else NOWHERE
+
+    def _find_own(self) -> str | None:
+        """The channel of an object that lists are not shown."""
+        last, before = self._outcome.last, self._outcome.before
+        if before.own is not None or not depends_on_rows(self._viewset, last.model):
+            return before.own or find_by_key(self._viewset, last.alias, self._pk).own
+        row = last.model._base_manager.using(last.alias).filter(pk=self._pk).first()
+        return None if row is None else ask_own(self._viewset, last.view, row).own
 
     def _make_data(self) -> Any:
         if not self._told or self._rows is None or self._pk not in self._rows:

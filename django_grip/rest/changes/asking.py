@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 from django.db import DatabaseError
 from django.db.models import QuerySet
 from django.db.models.manager import BaseManager
+from rest_framework.generics import GenericAPIView
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
 from ...encoding import decode_json
 from ...endpoints import name_of
-from ..channels import list_channel, object_channel
+from ...exceptions import ChannelNameError
+from ..channels import key_channel, list_channel
 from ..objects import find_name, is_named_by_key, key_of
 from ..renderers import find_json_renderer
 
@@ -37,6 +39,7 @@ __all__ = [
     "leaves_out",
     "make_bare_view",
     "make_data",
+    "may_show_more",
     "may_tell",
     "own_queryset",
     "read_names",
@@ -138,11 +141,14 @@ def ask_own(viewset: type[Any], view: Any, instance: Model, lists: list[str] | N
         return Place(lists)
 
 
-def find_by_key(viewset: type[Any], model: type[Model], alias: str, pk: Any) -> Place:
+def find_by_key(viewset: type[Any], alias: str, pk: Any) -> Place:
     """Find an object's place by its key alone, where it does not depend on its row."""
-    pks = model._meta.pk_fields
-    instance = model.from_db(alias, [field.attname for field in pks], pk if len(pks) > 1 else (pk,))
-    return Place([list_channel(viewset)], object_channel(viewset, instance), pk)
+    try:
+        own = key_channel(viewset, alias, pk)
+    except ChannelNameError:
+        # Nor has anybody been able to subscribe to it.
+        own = None
+    return Place([list_channel(viewset)], own, pk)
 
 
 def _choose_view(viewset: type[Any], view: Any) -> Any:
@@ -190,16 +196,23 @@ def shown_rows(viewset: type[Any], model: type[Any]) -> QuerySet[Any]:
     `get_queryset` may show fewer of them, or annotate them; it cannot be asked, as it asks who wants to know.
     """
     rows = own_queryset(viewset)
-    return model._base_manager.all() if rows is None else rows
+    return model._base_manager.all() if rows is None or _cannot_be_asked(rows) else rows
 
 
 def leaves_out(viewset: type[Any]) -> bool:
     """Whether there are objects that nobody hears of, so that one has to look which they are."""
     rows = own_queryset(viewset)
-    if rows is None or rows.query.is_sliced or rows.query.combinator:
-        # A slice and a union cannot be asked for an object, neither here nor by a request.
-        return False
-    return bool(rows.query.where)
+    return rows is not None and not _cannot_be_asked(rows) and bool(rows.query.where)
+
+
+def _cannot_be_asked(rows: QuerySet[Any]) -> bool:
+    """Whether one cannot look for an object among them, neither here nor by a request: a slice, a union."""
+    return bool(rows.query.is_sliced or rows.query.combinator)
+
+
+def may_show_more(viewset: type[Any]) -> bool:
+    """Whether somebody may have opened an object that the viewset's own `queryset` leaves out."""
+    return viewset.get_queryset is not GenericAPIView.get_queryset and leaves_out(viewset)
 
 
 def is_shown(viewset: type[Any], model: type[Any], alias: str, pk: Any) -> bool:
